@@ -1,0 +1,253 @@
+"""The domain's types. Frozen, free of any library's types, and shared by all rooms."""
+
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+DOCUMENT_NAMESPACE = uuid.UUID("6f1d6a0e-6b2e-5c1e-9d55-0f5a3f4b7c21")
+
+Meta = dict[str, str | int | float | bool | list[str]]
+
+
+class Span(NamedTuple):
+    """Half-open range of code points, `text[start:end]`."""
+
+    start: int
+    end: int
+
+
+class Kind(StrEnum):
+    """What a block, and so each of its units, is in its document."""
+
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    LIST_ITEM = "list_item"
+    TABLE_ROW = "table_row"
+    CODE = "code"
+    QUOTE = "quote"
+    LINE = "line"
+
+
+class Split(StrEnum):
+    """How a document is cut into units."""
+
+    AUTO = "auto"
+    LINES = "lines"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A structural piece of a document; units never cross its ends.
+
+    `span` lies in the document's normalised text. `heading_path` is outermost first. `page` counts from 1.
+    """
+
+    kind: Kind
+    span: Span
+    heading_path: tuple[str, ...] = ()
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One atomic statement: `normalised_text[span.start:span.end] == text`, always.
+
+    `id` is derived from all that the unit's vector is made from, so a unit that did not change keeps it.
+    """
+
+    id: str
+    ordinal: int
+    kind: Kind
+    text: str
+    span: Span
+    heading_path: tuple[str, ...] = ()
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text that goes through the model once, and the places in it that each get a vector."""
+
+    text: str
+    spans: tuple[Span, ...]
+
+    @classmethod
+    def whole(cls, text: str) -> "Passage":
+        """The plain case: one vector for the whole text."""
+        return cls(text, (Span(0, len(text)),))
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFields:
+    """What a caller says of a document, and search can filter on."""
+
+    title: str = ""
+    author: str | None = None
+    url: str | None = None
+    language: str | None = None
+    tags: tuple[str, ...] = ()
+    meta: Meta = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentKey:
+    """A document's identity: putting the same key again updates the same document."""
+
+    collection: str
+    source: str
+    external_id: str
+
+    @property
+    def document_id(self) -> str:
+        """UUIDv5 of the three parts, which are joined by a character none of them may contain."""
+        return str(
+            uuid.uuid5(DOCUMENT_NAMESPACE, f"{self.collection}\x1f{self.source}\x1f{self.external_id}")
+        )
+
+
+class DocumentStatus(StrEnum):
+    """Where a document stands. `processing` covers queued and running."""
+
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    DELETING = "deleting"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as the catalog knows it.
+
+    Search sees `active_version`, or nothing while that is None; `desired_version` is what was uploaded last.
+    """
+
+    id: str
+    key: DocumentKey
+    fields: DocumentFields
+    status: DocumentStatus
+    desired_version: int
+    active_version: int | None
+    units: int
+    media_type: str
+    filename: str
+    size_bytes: int
+    blob: str
+    split: Split
+    error: str | None
+    report: "IngestReport | None"
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What a person should know of how a file was read."""
+
+    reader: str = ""
+    encoding: str | None = None
+    encoding_confidence: float | None = None
+    pages: int | None = None
+    pages_empty: tuple[int, ...] = ()
+    pages_garbled: tuple[int, ...] = ()
+    pages_need_ocr: tuple[int, ...] = ()
+    units_cut: int = 0
+    units_merged: int = 0
+    characters_read: int = 0
+    characters_indexed: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def terminal(self) -> bool:
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class JobKind(StrEnum):
+    """`ingest` brings a version in; `sweep` makes the index equal to the catalog for one document."""
+
+    INGEST = "ingest"
+    UPDATE = "update"
+    DELETE = "delete"
+    SWEEP = "sweep"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A durable piece of work. `fence` grows by one at every claim; only its holder may finish the job."""
+
+    id: str
+    kind: JobKind
+    document_id: str
+    version: int
+    state: JobState
+    stage: str
+    done: int
+    total: int
+    attempts: int
+    max_attempts: int
+    fence: int
+    lease_owner: str | None
+    cancel_requested: bool
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    run_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """A line of a job's story, `seq` counting from 1 within the job."""
+
+    job_id: str
+    seq: int
+    at: datetime
+    state: JobState
+    stage: str
+    done: int
+    total: int
+    message: str
+
+
+ScoreName = Literal["cosine", "keyword", "fusion", "rerank"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a unit stands in its document's normalised text."""
+
+    page: int | None
+    heading_path: tuple[str, ...]
+    char_start: int
+    char_end: int
+    ordinal: int
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A search result, hydrated from the catalog."""
+
+    unit_id: str
+    text: str
+    score: float
+    strong: bool
+    scores: dict[ScoreName, float]
+    document: Document
+    provenance: Provenance
+
+
+def sha256_text(text: str) -> str:
+    """Hex SHA-256 of the UTF-8 form."""
+    return hashlib.sha256(text.encode()).hexdigest()

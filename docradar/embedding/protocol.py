@@ -1,0 +1,65 @@
+"""The seam between docradar and whatever turns text into vectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from docradar.documents import Passage
+
+Vectors = NDArray[np.float32]
+
+
+class Recipe(StrEnum):
+    """What a unit's vector is made from.
+
+    LATE_CHUNKING: a passage goes through the model once and each unit's vector is the mean of its own tokens
+    (for models that pool by mean). CONTEXT: heading path and the sentence before are put in front of the unit
+    (for models that pool by the last token). PLAIN: the unit alone.
+    """
+
+    LATE_CHUNKING = "late_chunking"
+    CONTEXT = "context"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProfile:
+    """All that decides what a vector means. Two profiles with equal fingerprints give comparable vectors."""
+
+    id: str
+    revision: str
+    dim: int
+    max_tokens: int
+    pooling: str
+    query_prompt: str
+    passage_prompt: str
+    recipe: Recipe
+    strong_score: float
+    takes_instruction: bool = False
+
+
+class Embedder(Protocol):
+    """Text → L2-normalised float32 vectors. Blocking; the scheduler keeps it off the event loop."""
+
+    @property
+    def profile(self) -> ModelProfile: ...
+
+    def embed_passages(self, passages: Sequence[Passage]) -> list[Vectors]:
+        """One array a passage, float32 (spans, dim), each row L2-normalised, in the order given.
+
+        Raises:
+            EmbeddingError: The model, or the endpoint, failed for good.
+        """
+        ...
+
+    def embed_queries(self, queries: Sequence[str], instruction: str | None = None) -> Vectors:
+        """float32 (queries, dim), each row L2-normalised."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens the model sees of each text, without prompts and special tokens."""
+        ...
