@@ -38,6 +38,19 @@ class Split(StrEnum):
     LINES = "lines"
 
 
+class Recipe(StrEnum):
+    """What a unit's vector is made from.
+
+    LATE_CHUNKING: a passage goes through the model once and each unit's vector is the mean of its own tokens
+    (for models that pool by mean). CONTEXT: heading path and the sentence before are put in front of the unit
+    (for models that pool by the last token). PLAIN: the unit alone.
+    """
+
+    LATE_CHUNKING = "late_chunking"
+    CONTEXT = "context"
+    PLAIN = "plain"
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A structural piece of a document; units never cross its ends.
@@ -218,6 +231,24 @@ class JobEvent:
     done: int
     total: int
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Which model and recipe the points of an index were made by; `name` is the Qdrant collection's.
+
+    `fingerprint` covers all that decides what a vector means; `model` is its name for people.
+    """
+
+    fingerprint: str
+    model: str
+    dim: int
+    name: str
+
+    @classmethod
+    def of(cls, fingerprint: str, model: str, dim: int) -> "Generation":
+        """A generation under its usual name."""
+        return cls(fingerprint, model, dim, f"docradar-{fingerprint[:12]}")
 
 
 ScoreName = Literal["cosine", "keyword", "fusion", "rerank"]

@@ -4,6 +4,7 @@ Read once, by `load_settings`, from `docradar.toml`, then `DOCRADAR_*` variables
 last one wins), and handed down. The README's table is generated from here, and a test compares the two.
 """
 
+import math
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -92,7 +93,7 @@ class Settings:
     retry_backoff_seconds: float = _setting(2.0, "Wait before a second attempt; doubles with each.", "s")
     reconcile_seconds: float = _setting(60.0, "How often documents without a live job are looked for.", "s")
     drain_seconds: float = _setting(
-        20.0, "How long a stopping worker waits for a batch to end before handing its job back.", "s"
+        20.0, "How long a stopping worker waits for its interrupted jobs to be handed back.", "s"
     )
 
     # Logs
@@ -105,8 +106,10 @@ class Settings:
         _check_choice("log_level", self.log_level, ("debug", "info", "warning", "error"))
         _check_choice("log_format", self.log_format, ("human", "json"))
         for name in _POSITIVE:
-            if getattr(self, name) <= 0:
-                raise ConfigurationError(f"setting {name} is {getattr(self, name)}; it must be above 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigurationError(
+                    f"setting {name} is {getattr(self, name)}; it must be a number above 0"
+                )
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ConfigurationError(
                 f"heartbeat_seconds ({self.heartbeat_seconds}) must be at most half of lease_seconds "
@@ -174,7 +177,8 @@ def _parse(setting: "Field[Any]", value: object, origin: str) -> object:
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
                 value.strip().lower()
             ]
-        if kind is bool and not isinstance(value, bool):
+        # Python would take True for 1, and cut 2.5 to 2.
+        if isinstance(value, bool) != (kind is bool) or (kind is int and isinstance(value, float)):
             raise ValueError(value)
         return Path(str(value)) if isinstance(setting.default, Path) else kind(value)
     except (ValueError, KeyError, TypeError) as error:

@@ -1,0 +1,34 @@
+"""The source of truth: what documents there are, what is wanted of them, and the jobs that bring it about.
+
+A search result counts only if the catalog says so. Every call is synchronous, and safe from any thread.
+"""
+
+from docradar.catalog.catalog import Catalog
+from docradar.catalog.types import (
+    CatalogCounts,
+    CollectionInfo,
+    Content,
+    DocumentChanges,
+    HydratedUnit,
+    Lease,
+    PutOutcome,
+    PutResult,
+    QueueOptions,
+    SweepState,
+    UnitPlace,
+)
+
+__all__ = [
+    "Catalog",
+    "CatalogCounts",
+    "CollectionInfo",
+    "Content",
+    "DocumentChanges",
+    "HydratedUnit",
+    "Lease",
+    "PutOutcome",
+    "PutResult",
+    "QueueOptions",
+    "SweepState",
+    "UnitPlace",
+]

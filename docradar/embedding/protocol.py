@@ -2,28 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from docradar.documents import Passage
+from docradar.documents import Passage, Recipe
+
+__all__ = ["Embedder", "ModelProfile", "Recipe", "Vectors"]
 
 Vectors = NDArray[np.float32]
-
-
-class Recipe(StrEnum):
-    """What a unit's vector is made from.
-
-    LATE_CHUNKING: a passage goes through the model once and each unit's vector is the mean of its own tokens
-    (for models that pool by mean). CONTEXT: heading path and the sentence before are put in front of the unit
-    (for models that pool by the last token). PLAIN: the unit alone.
-    """
-
-    LATE_CHUNKING = "late_chunking"
-    CONTEXT = "context"
-    PLAIN = "plain"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,69 @@
+"""`make demo`: reads samples/ into the data folder, asks three questions, and prints what is found."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import httpx
+
+from docradar.settings import load_settings
+from service.cli import result_lines
+from service.connection import call, connect, wait_until_ready
+from service.ingest_command import files_of, progress_bar, upload_all, watch_jobs
+from service.logs import configure_logging
+
+SAMPLES: Final = Path(__file__).parent.parent / "samples"
+SOURCES: Final = ("prd", "faq", "runbook", "notes")
+
+QUESTIONS: Final[tuple[dict[str, Any], ...]] = (
+    {"query": "支付超时怎么办", "limit": 3},
+    {"query": "How long does it take until I get my money back?", "limit": 3},
+    {"query": "who may see customer data", "limit": 3, "filter": {"source": ["runbook"]}},
+)
+
+
+async def main() -> None:
+    settings = load_settings({"log_level": "warning"})
+    configure_logging(settings)
+    started = time.perf_counter()
+    async with connect(settings, None) as client:
+        click.echo("loading the packaged model (the first start unpacks it) …")
+        await wait_until_ready(client)
+        click.echo(f"ready after {time.perf_counter() - started:.1f} s\n")
+        await _ingest(client)
+        for question in QUESTIONS:
+            await _ask(client, question)
+    click.echo("`make serve` serves this knowledge base at http://127.0.0.1:8000")
+
+
+async def _ingest(client: httpx.AsyncClient) -> None:
+    started = time.perf_counter()
+    jobs: dict[str, Any] = {}
+    for source in SOURCES:
+        for file in files_of(SAMPLES / source):
+            split = "lines" if source == "faq" else "auto"
+            accepted, failures = await upload_all(client, [file], {"source": source, "split": split})
+            assert not failures, failures
+            jobs |= accepted
+    with progress_bar(len(jobs), hidden=False) as bar:
+        jobs = await watch_jobs(client, jobs, bar)
+    failed = {name: job["error"] for name, job in jobs.items() if job["state"] != "succeeded"}
+    assert not failed, failed
+    units = sum(job["total"] for job in jobs.values())
+    click.echo(
+        f"{len(jobs)} documents, {units} units are searchable after {time.perf_counter() - started:.1f} s\n"
+    )
+
+
+async def _ask(client: httpx.AsyncClient, question: dict[str, Any]) -> None:
+    narrowed = f"   (filter: {question['filter']})" if "filter" in question else ""
+    click.secho(f"? {question['query']}{narrowed}", bold=True)
+    for line in result_lines(await call(client, "POST", "/v1/search", json=question)):
+        click.echo(line)
+    click.echo("")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,301 @@
+"""Originals and extracted texts, stored once under their SHA-256: `blobs/ab/cdef…`, in a folder or an object store."""
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from docradar.errors import ConfigurationError, NotFoundError, UnavailableError
+from docradar.settings import Settings
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+CHUNK_BYTES: Final = 1024 * 1024
+
+SPARED_SECONDS: Final = 60.0
+"""`delete` leaves what was put within this time: somebody may be about to refer to it."""
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Blobs(ABC):
+    """A blob is there whole or not at all, and never changes. Safe to use from any thread or process."""
+
+    @staticmethod
+    def open(settings: Settings) -> "Blobs":
+        """The folder or the object store that `settings.blobs` names; a store's credentials come from its usual variables.
+
+        Raises:
+            ConfigurationError: The setting names no store that can be opened.
+        """
+        if settings.blobs:
+            return StoreBlobs(settings.blobs, settings.data_dir / "scratch")
+        return FolderBlobs(settings.data_dir)
+
+    @abstractmethod
+    def put_file(self, path: Path) -> str:
+        """Stores a file's bytes durably and returns their hex SHA-256.
+
+        The file stays where it is, to be removed by the caller, but must not be written to any more: it may be the blob
+        under another name.
+
+        Raises:
+            UnavailableError: The store is full or away.
+        """
+
+    @abstractmethod
+    def put_bytes(self, content: bytes) -> str:
+        """Like `put_file`, of bytes."""
+
+    @abstractmethod
+    def exists(self, sha256: str) -> bool: ...
+
+    @abstractmethod
+    def stream(self, sha256: str) -> AsyncIterator[bytes]:
+        """The bytes, a piece at a time.
+
+        Raises:
+            NotFoundError: There is no such blob.
+        """
+
+    @abstractmethod
+    def local_copy(self, sha256: str) -> AbstractAsyncContextManager[Path]:
+        """A file with the bytes, not to be written to, and gone or not afterwards.
+
+        Raises:
+            NotFoundError: There is no such blob.
+        """
+
+    @abstractmethod
+    def delete(self, sha256: str, *, spared_seconds: float = SPARED_SECONDS) -> bool:
+        """Removes the blob unless it was put within `spared_seconds`; says whether it is gone."""
+
+
+class FolderBlobs(Blobs):
+    """Files in `data_dir/blobs`. One that was written in the same file system becomes a blob without being copied."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._root = data_dir / "blobs"
+
+    def put_file(self, path: Path) -> str:
+        with _filesystem(self._root), path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            self._put(sha256, lambda place: _link_or_copy(path, place))
+        return sha256
+
+    def put_bytes(self, content: bytes) -> str:
+        sha256 = hashlib.sha256(content).hexdigest()
+        with _filesystem(self._root):
+            self._put(sha256, lambda place: place.write_bytes(content))
+        return sha256
+
+    def exists(self, sha256: str) -> bool:
+        return self._path(sha256).exists()
+
+    def stream(self, sha256: str) -> AsyncIterator[bytes]:
+        return _file_chunks(self._found(sha256))
+
+    @asynccontextmanager
+    async def local_copy(self, sha256: str) -> AsyncIterator[Path]:
+        yield self._found(sha256)
+
+    def delete(self, sha256: str, *, spared_seconds: float = SPARED_SECONDS) -> bool:
+        path = self._path(sha256)
+        with _filesystem(self._root):
+            try:
+                if time.time() - path.stat().st_mtime < spared_seconds:
+                    return False
+                path.unlink()
+            except FileNotFoundError:
+                pass
+        return True
+
+    def _put(self, sha256: str, write: Callable[[Path], object]) -> None:
+        """Has the bytes written under a name that nobody reads, makes them durable, then gives them their own."""
+        final = self._path(sha256)
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(final)  # spares it from `delete`
+            return
+        if not final.parent.exists():
+            final.parent.mkdir(parents=True, exist_ok=True)
+            _sync(self._root)
+        place = Path(tempfile.mkdtemp(prefix=".new-", dir=self._root)) / sha256
+        try:
+            write(place)
+            _sync(place)
+            place.replace(final)
+            os.utime(final)
+            _sync(final.parent)
+        finally:
+            shutil.rmtree(place.parent, ignore_errors=True)
+
+    def _found(self, sha256: str) -> Path:
+        path = self._path(sha256)
+        if not path.exists():
+            raise _missing(sha256, str(self._root))
+        return path
+
+    def _path(self, sha256: str) -> Path:
+        return self._root / sha256[:2] / sha256[2:]
+
+
+class StoreBlobs(Blobs):
+    """Objects under `blobs/` of an object store, such as `s3://bucket/prefix`."""
+
+    def __init__(self, url: str, scratch: Path) -> None:
+        self._url = url
+        self._scratch = scratch
+        self._store = _object_store(url)
+
+    def put_file(self, path: Path) -> str:
+        import obstore
+
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        with self._translated(sha256):
+            # Also where it exists: the new time spares it from `delete`.
+            obstore.put(self._store, _key(sha256), path)
+        return sha256
+
+    def put_bytes(self, content: bytes) -> str:
+        import obstore
+
+        sha256 = hashlib.sha256(content).hexdigest()
+        with self._translated(sha256):
+            obstore.put(self._store, _key(sha256), content)
+        return sha256
+
+    def exists(self, sha256: str) -> bool:
+        return self._modified(sha256) is not None
+
+    async def stream(self, sha256: str) -> AsyncIterator[bytes]:
+        import obstore
+
+        with self._translated(sha256):
+            found = await obstore.get_async(self._store, _key(sha256))
+            async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+                yield bytes(chunk)
+
+    @asynccontextmanager
+    async def local_copy(self, sha256: str) -> AsyncIterator[Path]:
+        path = await asyncio.to_thread(self._download, sha256)
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def delete(self, sha256: str, *, spared_seconds: float = SPARED_SECONDS) -> bool:
+        import obstore
+
+        modified = self._modified(sha256)
+        if modified is None:
+            return True
+        if (datetime.now(UTC) - modified).total_seconds() < spared_seconds:
+            return False
+        with self._translated(sha256):
+            obstore.delete(self._store, _key(sha256))
+        return True
+
+    def _download(self, sha256: str) -> Path:
+        import obstore
+
+        with _filesystem(self._scratch):
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix="blob-", dir=self._scratch)
+            try:
+                with os.fdopen(descriptor, "wb") as file, self._translated(sha256):
+                    found = obstore.get(self._store, _key(sha256))
+                    for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+                        file.write(chunk)
+            except BaseException:
+                Path(name).unlink()
+                raise
+            return Path(name)
+
+    def _modified(self, sha256: str) -> datetime | None:
+        import obstore
+
+        try:
+            with self._translated(sha256):
+                return obstore.head(self._store, _key(sha256))["last_modified"]
+        except NotFoundError:
+            return None
+
+    @contextmanager
+    def _translated(self, sha256: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise _missing(sha256, self._url) from error
+        except BaseError as error:
+            reason = str(error).partition("\n")[0]
+            raise UnavailableError(f"the object store {self._url} cannot be used now: {reason}") from error
+
+
+def _object_store(url: str) -> "ObjectStore":
+    from obstore.exceptions import BaseError
+    from obstore.store import from_url
+
+    try:
+        return from_url(url)
+    except (BaseError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigurationError(
+            f"setting blobs is {url!r}: {reason}; give a URL such as s3://bucket/prefix, or none for a folder"
+        ) from error
+
+
+def _key(sha256: str) -> str:
+    return f"blobs/{sha256[:2]}/{sha256[2:]}"
+
+
+def _link_or_copy(path: Path, place: Path) -> None:
+    try:
+        place.hardlink_to(path)
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise
+        shutil.copyfile(path, place)  # another file system, or one without links
+
+
+async def _file_chunks(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            yield chunk
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _filesystem(folder: Path) -> Iterator[None]:
+    """Turns what a disk says into what an operator can act on."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "make room on its disk" if error.errno in _NO_ROOM else "check the folder and its disk"
+        raise UnavailableError(
+            f"{error.filename or folder} cannot be used now: {error.strerror}; {remedy}", retry_after_seconds=30
+        ) from error
+
+
+def _missing(sha256: str, where: str) -> NotFoundError:
+    return NotFoundError(f"blob {sha256} is not in {where}; upload its document again")

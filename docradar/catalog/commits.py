@@ -1,0 +1,85 @@
+"""The moment at which a version becomes what search sees."""
+
+from sqlalchemy import Select, func, select, update
+
+from docradar.catalog.rows import AnyRow, report_value, storable
+from docradar.catalog.schema import documents, versions
+from docradar.catalog.schema import units as unit_rows
+from docradar.catalog.store import Store
+from docradar.catalog.transitions import drop_blobs, hold, lock_document
+from docradar.documents import IngestReport, Job, JobState
+from docradar.errors import ConflictError
+
+
+class CommitStore(Store):
+    """Commits of ingests."""
+
+    def commit_ingest(
+        self,
+        job: Job,
+        *,
+        units: int,
+        text_blob: str,
+        report: IngestReport,
+        title: str | None = None,
+        author: str | None = None,
+        language: str | None = None,
+    ) -> Job:
+        """Makes the job's version the active one and ends the job, in one transaction; then sweeps follow.
+
+        `title`, `author` and `language` are what the file says of itself. Where the document was deleted, the version
+        superseded or the job asked to stop meanwhile, the version stays unseen: the job ends canceled, with the
+        reason, and a sweep removes what it wrote. Look at the returned job's state.
+
+        Raises:
+            LeaseLostError: The job is no longer its holder's; nothing changed.
+            ConflictError: The catalog does not hold as many units of the version as `units` says.
+        """
+        with self._database.write() as tx:
+            document = lock_document(tx, job.document_id)
+            current = hold(tx, job)
+            if (obstacle := _obstacle(document, current)) is not None:
+                drop_blobs(tx, [text_blob])
+                return self._transitions.end_version(tx, current, JobState.CANCELED, obstacle)
+            written = tx.execute(_count_units(job)).scalar_one()
+            if written != units:
+                raise ConflictError(
+                    f"job {job.id} wrote {written} units of {units}; the attempt must be repeated"
+                )
+            tx.execute(
+                update(versions)
+                .where(versions.c.document_id == job.document_id, versions.c.version == job.version)
+                .values(text_blob=text_blob)
+            )
+            tx.execute(
+                update(documents)
+                .where(documents.c.id == job.document_id)
+                .values(
+                    active_version=job.version,
+                    units=units,
+                    report=report_value(report),
+                    file_title=storable(title or ""),
+                    file_author=storable(author) if author else None,
+                    file_language=language,
+                )
+            )
+            ended = self._transitions.end(tx, current, JobState.SUCCEEDED)
+            self._transitions.sweep_after(tx, current)
+            return ended
+
+
+def _obstacle(document: AnyRow | None, job: Job) -> str | None:
+    """Why a version that is ready must not become active."""
+    if document is None or document.deleted:
+        return "the document was deleted"
+    if document.desired_version != job.version:
+        return f"superseded by version {document.desired_version}"
+    if job.cancel_requested:
+        return "canceled on request"
+    return None
+
+
+def _count_units(job: Job) -> Select[int]:
+    return select(func.count()).where(
+        unit_rows.c.document_id == job.document_id, unit_rows.c.version == job.version
+    )

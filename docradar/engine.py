@@ -1,0 +1,155 @@
+"""The model and the index, loaded in the background, then ready for as long as the process lives.
+
+Importing the libraries and loading a model takes seconds to minutes. Meanwhile the service answers, accepts
+uploads, and says what it is doing; whoever needs vectors gets a `ModelLoadingError` with the time to come back.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from docradar.catalog import Catalog
+from docradar.documents import Generation
+from docradar.embedding.protocol import Embedder, ModelProfile
+from docradar.embedding.scheduler import EmbeddingScheduler
+from docradar.errors import ConfigurationError, DocradarError, ModelLoadingError
+from docradar.index.unit_index import UnitIndex
+from docradar.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+Loader = Callable[[Settings, Callable[[str], None]], Embedder]
+"""Settings and somewhere to say what is being done → an embedder. Blocking."""
+
+RETRY_AFTER_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyEngine:
+    """What embeds and what finds, for one index generation."""
+
+    profile: ModelProfile
+    scheduler: EmbeddingScheduler
+    index: UnitIndex
+    strong_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """`seconds` counts from the start of loading to now, or to the end of loading."""
+
+    state: Literal["loading", "ready", "failed"]
+    stage: str
+    seconds: float
+    model: str | None
+    error: str | None
+
+
+class Engine:
+    """Owns the model and the index of this process."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, load: Loader | None = None) -> None:
+        """`load` stands in for the choice that the settings make."""
+        self._load_embedder = load
+        self._settings = settings
+        self._catalog = catalog
+        self._stage = "starting"
+        self._started = time.monotonic()
+        self._ended: float | None = None
+        self._ready: ReadyEngine | None = None
+        self._error: DocradarError | None = None
+        self._loading: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins loading; returns at once."""
+        self._started = time.monotonic()
+        self._loading = asyncio.create_task(self._load(), name="engine-loading")
+
+    @property
+    def status(self) -> EngineStatus:
+        state: Literal["loading", "ready", "failed"] = (
+            "ready" if self._ready else "failed" if self._error else "loading"
+        )
+        return EngineStatus(
+            state=state,
+            stage=self._stage,
+            seconds=(self._ended or time.monotonic()) - self._started,
+            model=self._ready.profile.id if self._ready else None,
+            error=str(self._error) if self._error else None,
+        )
+
+    def require(self) -> ReadyEngine:
+        """The engine, or an error that says what it is doing.
+
+        Raises:
+            ModelLoadingError: Not yet.
+            DocradarError: Loading failed; the reason.
+        """
+        if self._ready:
+            return self._ready
+        if self._error:
+            raise self._error
+        status = self.status
+        raise ModelLoadingError(
+            f"the search engine is loading ({status.stage}, {status.seconds:.0f} s so far); uploads are accepted "
+            "meanwhile, try the search again in a moment",
+            retry_after_seconds=RETRY_AFTER_SECONDS,
+        )
+
+    async def wait(self) -> ReadyEngine:
+        """The engine, once it is loaded; raises what loading raised."""
+        if self._loading:
+            await asyncio.shield(self._loading)
+        return self.require()
+
+    async def close(self) -> None:
+        """Ends loading or serving; queued embeddings end in an error."""
+        if self._loading and not self._loading.done():
+            self._loading.cancel()
+            await asyncio.gather(self._loading, return_exceptions=True)
+        if self._ready:
+            await self._ready.scheduler.close()
+            await self._ready.index.close()
+            self._ready = None
+
+    async def _load(self) -> None:
+        try:
+            self._ready = await self._build()
+            self._stage = "ready"
+            logger.info(
+                "ready: model %s, index of %d units", self._ready.profile.id, await self._ready.index.count()
+            )
+        except DocradarError as error:
+            self._error = error
+            logger.error("the search engine cannot start: %s", error)  # noqa: TRY400  (a reason, not a bug)
+        except Exception as error:
+            self._error = ConfigurationError(
+                f"the search engine cannot start: {error!r}; the log has the whole error"
+            )
+            logger.exception("the search engine cannot start")
+        finally:
+            self._ended = time.monotonic()
+
+    async def _build(self) -> ReadyEngine:
+        from docradar.embedding.choice import load_embedder
+        from docradar.embedding.profiles import fingerprint
+        from docradar.index.client import open_client
+
+        load = self._load_embedder or load_embedder
+        embedder = await asyncio.to_thread(load, self._settings, self._set_stage)
+        profile = embedder.profile
+        self._set_stage("opening the index")
+        generation = Generation.of(fingerprint(profile), profile.id, profile.dim)
+        await asyncio.to_thread(self._catalog.require_generation, generation)
+        client = await asyncio.to_thread(open_client, self._settings)
+        index = await UnitIndex.open(client, generation)
+        scheduler = EmbeddingScheduler(embedder, queue_length=self._settings.embedding_queue_length)
+        return ReadyEngine(profile, scheduler, index, self._settings.strong_score or profile.strong_score)
+
+    def _set_stage(self, stage: str) -> None:
+        self._stage = stage
+        logger.info("search engine: %s", stage)
+

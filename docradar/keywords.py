@@ -1,0 +1,93 @@
+"""Text → BM25 sparse vector, for exact words: product ids, dates, versions, error codes, names.
+
+A vector is the union of the tokens of two of Qdrant's tokenizers. `Multilingual` segments Chinese and Japanese
+but drops every bare number; `Code` keeps numbers and splits `iPhone15`, `ERR_4012` and `v1.2.3` into their parts,
+but takes a run of Chinese for one word. Token indices are hashes of the token, so equal tokens merge.
+Qdrant multiplies the weights by the inverse document frequency (the vector's modifier is IDF).
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import qdrant_edge
+
+CONTEXT_WEIGHT: Final = 0.5
+
+# Scripts written without spaces, which `Code` would glue to the number beside them ("错误码4012" as one token).
+_UNSPACED: Final = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Weights above 0 at `indices`, which ascend and are token hashes (32 bits)."""
+
+    indices: tuple[int, ...]
+    values: tuple[float, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.indices)
+
+
+def document_keywords(text: str, context: str = "") -> SparseVector:
+    """Term-frequency weights (k 1.2, b 0.75) of `text`; a token of `context` weighs half of what it would there.
+
+    `context` is the text of the two neighbours: a word that stands beside a unit should find it, but after a
+    unit that says it itself.
+    """
+    weights = _document_weights(text)
+    if context:
+        for index, weight in _document_weights(context).items():
+            weights[index] = max(weights.get(index, 0.0), CONTEXT_WEIGHT * weight)
+    return _sparse_vector(weights)
+
+
+def query_keywords(text: str) -> SparseVector:
+    """Weight 1 for each distinct token. Empty for a text of stop words and punctuation alone."""
+    multilingual, code = _tokenizers()
+    return _sparse_vector(_union(text, multilingual.embed_query, code.embed_query))
+
+
+def _document_weights(text: str) -> dict[int, float]:
+    multilingual, code = _tokenizers()
+    return _union(text, multilingual.embed_document, code.embed_document)
+
+
+def _union(
+    text: str,
+    multilingual: Callable[[str], "qdrant_edge.SparseVector"],
+    code: Callable[[str], "qdrant_edge.SparseVector"],
+) -> dict[int, float]:
+    normalised = _normalise(text)
+    weights: dict[int, float] = {}
+    for vector in (multilingual(normalised), code(_UNSPACED.sub(" ", normalised))):
+        for index, weight in zip(vector.indices, vector.values, strict=True):
+            weights[index] = max(weights.get(index, 0.0), weight)
+    return weights
+
+
+def _normalise(text: str) -> str:
+    """Full-width forms become plain ones; half a surrogate pair, which no tokenizer takes, becomes `?`."""
+    return unicodedata.normalize("NFKC", text).encode("utf-8", "replace").decode()
+
+
+def _sparse_vector(weights: dict[int, float]) -> SparseVector:
+    indices = tuple(sorted(weights))
+    return SparseVector(indices, tuple(weights[index] for index in indices))
+
+
+@cache
+def _tokenizers() -> "tuple[qdrant_edge.Bm25, qdrant_edge.Bm25]":
+    """English stop words and stems; `Multilingual` folds accents by itself, so `Code` is told to."""
+    from qdrant_edge import Bm25, Bm25Config, TokenizerType
+
+    return (
+        Bm25(Bm25Config(tokenizer=TokenizerType.Multilingual, language="english")),
+        Bm25(Bm25Config(tokenizer=TokenizerType.Code, language="english", ascii_folding=True)),
+    )

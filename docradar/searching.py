@@ -1,0 +1,91 @@
+"""A question → the sentences that mean it, from documents that are there.
+
+embed_query → UnitIndex.search → hydrated from the catalog → Hits
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from docradar.catalog import Catalog
+from docradar.documents import Hit, Provenance
+from docradar.engine import ReadyEngine
+from docradar.filters import FilterExpression
+from docradar.index.points import ScoredId
+
+# The index may hold points of replaced or deleted versions until a sweep removes them. Asking for a few more than
+# wanted makes a second round rare.
+EXTRA_CANDIDATES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What is looked for. `min_score` cuts by cosine."""
+
+    text: str
+    limit: int
+    filter: FilterExpression | None = None
+    min_score: float | None = None
+    instruction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOutcome:
+    """Hits, best first, and where the time went. `embed_ms` includes waiting for the model."""
+
+    hits: list[Hit]
+    model: str
+    embed_ms: float
+    retrieve_ms: float
+    total_ms: float
+
+
+async def search(engine: ReadyEngine, catalog: Catalog, query: SearchQuery) -> SearchOutcome:
+    """Ranks units by cosine similarity to the query; what the catalog does not hold active is no result."""
+    started = time.perf_counter()
+    vector = await engine.scheduler.embed_query(query.text, query.instruction)
+    embedded = time.perf_counter()
+    hits: list[Hit] = []
+    candidates = query.limit + EXTRA_CANDIDATES
+    while True:
+        scored = await engine.index.search(
+            vector, filter=query.filter, limit=candidates, score_threshold=query.min_score
+        )
+        hits = await _hydrate(engine, catalog, scored)
+        if len(hits) >= query.limit or len(scored) < candidates:
+            break
+        candidates *= 4
+    ended = time.perf_counter()
+    return SearchOutcome(
+        hits=hits[: query.limit],
+        model=engine.profile.id,
+        embed_ms=(embedded - started) * 1e3,
+        retrieve_ms=(ended - embedded) * 1e3,
+        total_ms=(ended - started) * 1e3,
+    )
+
+
+async def _hydrate(engine: ReadyEngine, catalog: Catalog, scored: list[ScoredId]) -> list[Hit]:
+    """Hits in the order of `scored`, without those that no active version holds."""
+    found = await asyncio.to_thread(catalog.hydrate, [candidate.id for candidate in scored])
+    return [
+        Hit(
+            unit_id=candidate.id,
+            text=hydrated.unit.text,
+            score=candidate.score,
+            strong=candidate.score >= engine.strong_score,
+            scores={"cosine": candidate.score},
+            document=hydrated.document,
+            provenance=Provenance(
+                page=hydrated.unit.page,
+                heading_path=hydrated.unit.heading_path,
+                char_start=hydrated.unit.span.start,
+                char_end=hydrated.unit.span.end,
+                ordinal=hydrated.unit.ordinal,
+                kind=hydrated.unit.kind,
+            ),
+        )
+        for candidate in scored
+        if (hydrated := found.get(candidate.id))
+    ]

@@ -1,0 +1,273 @@
+"""One document version, from stored bytes to points that search can find.
+
+    read → split → diff → embed → upsert → commit
+
+Every step may be interrupted and repeated. The version's units are written to the catalog before the index is
+asked what it has, so that no sweep takes away what this run counts on; points are upserted batch by batch under
+ids derived from their content, so a second attempt embeds only what the first one did not reach; and nothing is
+visible to search before the commit.
+"""
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, TypeVar
+
+from docradar import failpoints
+from docradar.blobs import Blobs
+from docradar.catalog import Catalog
+from docradar.documents import Document, Job, JobKind, Kind, Unit
+from docradar.engine import ReadyEngine
+from docradar.errors import ReadError
+from docradar.index.points import DocumentPayload, UnitPayload, UnitPoint
+from docradar.keywords import document_keywords
+from docradar.settings import Settings
+from ingest.prepare import Prepared, PreparedPassage
+from ingest.sandbox import PrepareRequest, ReadLimits, Sandbox
+
+logger = logging.getLogger(__name__)
+
+UNITS_PER_WRITE: Final = 1000
+UNITS_PER_GROUP: Final = 64  # embedded together, then upserted in one call
+GROUPS_IN_FLIGHT: Final = 3  # keeps the model busy while points are upserted, and memory bounded
+
+T = TypeVar("T")
+
+
+class Pipeline:
+    """Runs jobs against one engine. Holds no state of a job between calls."""
+
+    def __init__(
+        self, settings: Settings, catalog: Catalog, blobs: Blobs, sandbox: Sandbox, engine: ReadyEngine
+    ) -> None:
+        self._limits = ReadLimits.from_settings(settings)
+        self._scratch_root = settings.data_dir / "scratch"
+        self._catalog = catalog
+        self._blobs = blobs
+        self._sandbox = sandbox
+        self._engine = engine
+
+    async def run(self, job: Job) -> None:
+        """Does the job and records its success.
+
+        Raises:
+            ReadError: The document cannot be read.
+            LeaseLostError: Another worker owns the job by now.
+            DocradarError: Anything else that went wrong, retryable.
+        """
+        if job.kind is JobKind.INGEST:
+            await self._ingest(job)
+        else:
+            await self._sweep(job)
+
+    async def _ingest(self, job: Job) -> None:
+        self._scratch_root.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f"{job.id}-", dir=self._scratch_root))
+        try:
+            document = await asyncio.to_thread(self._catalog.document_version, job.document_id, job.version)
+            prepared = await self._read(job, document, scratch)
+            text_blob = await asyncio.to_thread(self._blobs.put_file, prepared.text_path)
+            await self._write_units(job, prepared)
+            failpoints.reach("after_units")
+            await self._index(job, document, prepared)
+            failpoints.reach("after_upsert")
+            await asyncio.to_thread(
+                self._catalog.commit_ingest,
+                job,
+                title=prepared.title,
+                author=prepared.author,
+                language=prepared.language,
+                units=prepared.units,
+                text_blob=text_blob,
+                report=prepared.report,
+            )
+            failpoints.reach("after_commit")
+        finally:
+            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+
+    async def _read(self, job: Job, document: Document, scratch: Path) -> Prepared:
+        await self._progress(job, "reading", 0, 0)
+        async with self._blobs.local_copy(document.blob) as path:
+            prepared = await self._sandbox.prepare(
+                PrepareRequest(
+                    path=path,
+                    filename=document.filename,
+                    media_type=document.media_type,
+                    split=document.split,
+                    document_id=document.id,
+                    recipe=self._engine.profile.recipe,
+                    title=document.fields.title or None,
+                    language=document.fields.language,
+                    limits=self._limits,
+                    scratch_dir=scratch,
+                )
+            )
+        if prepared.units == 0:
+            raise ReadError(f"{document.filename} holds no text; there is nothing in it to search for")
+        return prepared
+
+    async def _write_units(self, job: Job, prepared: Prepared) -> None:
+        await asyncio.to_thread(self._catalog.begin_units, job)
+        for units in _batches(_units(prepared), UNITS_PER_WRITE):
+            await asyncio.to_thread(self._catalog.write_units, job, units)
+
+    async def _index(self, job: Job, document: Document, prepared: Prepared) -> None:
+        """Embeds and upserts what the index lacks; gives what it has already its new payload."""
+        index = self._engine.index
+        present: set[str] = set()
+        for units in _batches(_units(prepared), UNITS_PER_WRITE):
+            present |= await index.existing([unit.id for unit in units])
+        payload = document_payload(document, prepared.title, prepared.author, prepared.language)
+        await self._embed_missing(job, prepared, present, payload)
+        if present:
+            await index.set_document_payload(document.id, payload)
+            await self._move(job, prepared, present)
+
+    async def _embed_missing(
+        self, job: Job, prepared: Prepared, present: set[str], payload: DocumentPayload
+    ) -> None:
+        done = len(present)
+        await self._progress(job, "embedding", done, prepared.units)
+        in_flight: deque[asyncio.Task[int]] = deque()
+        missing = (p for p in prepared.passages() if any(unit.id not in present for unit in p.units))
+        try:
+            for group in _groups(missing):
+                in_flight.append(asyncio.create_task(self._embed_and_upsert(group, payload)))
+                if len(in_flight) == GROUPS_IN_FLIGHT:
+                    done += await in_flight.popleft()
+                    await self._progress(job, "embedding", min(done, prepared.units), prepared.units)
+            while in_flight:
+                done += await in_flight.popleft()
+            await self._progress(job, "committing", prepared.units, prepared.units)
+        finally:
+            for task in in_flight:
+                task.cancel()
+            await asyncio.gather(*in_flight, return_exceptions=True)
+
+    async def _embed_and_upsert(self, group: list[PreparedPassage], payload: DocumentPayload) -> int:
+        vectors = await self._engine.scheduler.embed_passages([prepared.passage for prepared in group])
+        points = [
+            UnitPoint(
+                unit.id,
+                vector,
+                document_keywords(unit.text, _neighbours(prepared, place)),
+                unit_payload(unit, payload),
+            )
+            for prepared, rows in zip(group, vectors, strict=True)
+            for place, (unit, vector) in enumerate(zip(prepared.units, rows, strict=True))
+        ]
+        await self._engine.index.upsert(points)
+        failpoints.reach("after_batch")
+        return len(points)
+
+    async def _move(self, job: Job, prepared: Prepared, present: set[str]) -> None:
+        """Units that stayed as they were but stand elsewhere now get their new place into the payload."""
+        before = await asyncio.to_thread(self._catalog.unit_places, job.document_id)
+        moved: dict[tuple[int | None, tuple[str, ...], Kind], list[str]] = {}
+        for unit in _units(prepared):
+            place = (unit.page, unit.heading_path, unit.kind)
+            if unit.id in present and before.get(unit.id) != place:
+                moved.setdefault(place, []).append(unit.id)
+        for (page, heading_path, kind), unit_ids in moved.items():
+            await self._engine.index.set_unit_payload(
+                unit_ids, page=page, heading_path=heading_path, kind=kind
+            )
+
+    async def _sweep(self, job: Job) -> None:
+        """Makes the index's points of one document those that the catalog knows.
+
+        The catalog is asked again after the points were listed, so that what an upload has added meanwhile stays.
+        """
+        index = self._engine.index
+        stored = await index.document_unit_ids(job.document_id)
+        state = await asyncio.to_thread(self._catalog.sweep_state, job.document_id)
+        await index.delete(sorted(stored - state.keep))
+        failpoints.reach("after_delete")
+        if state.document is not None and stored & state.keep:
+            fields = state.document.fields
+            await index.set_document_payload(
+                job.document_id,
+                document_payload(state.document, fields.title, fields.author, fields.language),
+            )
+        missing = state.active - stored
+        removable = await asyncio.to_thread(self._catalog.finish_sweep, job, missing_units=len(missing))
+        await asyncio.to_thread(remove_blobs, self._catalog, self._blobs, removable)
+
+    async def _progress(self, job: Job, stage: str, done: int, total: int) -> None:
+        await asyncio.to_thread(self._catalog.progress, job, stage, done, total)
+
+
+def remove_blobs(catalog: Catalog, blobs: Blobs, removable: Iterable[str]) -> None:
+    """Removes files that no version refers to; one that was put again just now stays for the next time."""
+    for sha256 in removable:
+        if blobs.delete(sha256):
+            catalog.forget_blob(sha256)
+
+
+def document_payload(
+    document: Document, title: str | None, author: str | None, language: str | None
+) -> DocumentPayload:
+    """The filterable fields of a document; what the caller said wins over what the file says of itself."""
+    fields = document.fields
+    return DocumentPayload(
+        collection=document.key.collection,
+        source=document.key.source,
+        document_id=document.id,
+        external_id=document.key.external_id,
+        title=fields.title or title or document.filename,
+        media_type=document.media_type,
+        language=fields.language or language,
+        author=fields.author or author,
+        tags=fields.tags,
+        url=fields.url,
+        created_at=document.created_at,
+        updated_at=document.updated_at,
+        meta=fields.meta,
+    )
+
+
+def unit_payload(unit: Unit, document: DocumentPayload) -> UnitPayload:
+    """A point's whole payload."""
+    return UnitPayload(
+        document=document, page=unit.page, heading_path=unit.heading_path, kind=unit.kind, text=unit.text
+    )
+
+
+def _units(prepared: Prepared) -> Iterator[Unit]:
+    for passage in prepared.passages():
+        yield from passage.units
+
+
+def _neighbours(prepared: PreparedPassage, place: int) -> str:
+    """The texts before and after a unit in its passage: context for its keywords."""
+    units = prepared.units
+    return "\n".join(units[i].text for i in (place - 1, place + 1) if 0 <= i < len(units))
+
+
+def _groups(passages: Iterable[PreparedPassage]) -> Iterator[list[PreparedPassage]]:
+    """Passages in order, in groups of about `UNITS_PER_GROUP` units."""
+    group: list[PreparedPassage] = []
+    size = 0
+    for passage in passages:
+        group.append(passage)
+        size += len(passage.units)
+        if size >= UNITS_PER_GROUP:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _batches(source: Iterable[T], size: int) -> Iterator[list[T]]:
+    batch: list[T] = []
+    for element in source:
+        batch.append(element)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,183 @@
+"""One file → its text, units and passages in a scratch folder: what the sandbox's child does, and what it leaves.
+
+The folder then holds `text` (the normalised text, UTF-8), `passages` (a length and a MessagePack record each) and
+`summary` (MessagePack). The parent streams the passages from there, so its memory does not follow the document's.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from docradar.documents import Block, IngestReport, Recipe, Split
+from docradar.errors import ReadError
+from ingest.passages import PreparedPassage, prepare_passages
+from ingest.readers import sniff
+from ingest.readers.document import ReadLimits
+from ingest.units import SplitCounts, statements
+
+__all__ = ["PrepareRequest", "Prepared", "PreparedPassage", "ReadLimits", "prepare"]
+
+_LENGTH: Final = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareRequest:
+    """What to read, and how.
+
+    `reader` names one of `sniff.READERS` or a `module:function`; None chooses by the file. `title` and `language`
+    are the caller's own, and win over the file's.
+    """
+
+    path: Path
+    filename: str
+    document_id: str
+    scratch_dir: Path
+    media_type: str = ""
+    split: Split = Split.AUTO
+    recipe: Recipe = Recipe.LATE_CHUNKING
+    title: str | None = None
+    language: str | None = None
+    limits: ReadLimits = field(default_factory=ReadLimits)
+    reader: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is known of a prepared document besides its passages. `language` is ISO 639-1."""
+
+    title: str | None
+    author: str | None
+    language: str | None
+    tags: tuple[str, ...]
+    report: IngestReport
+    units: int
+    passages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document ready to be embedded, on disk in the request's scratch folder."""
+
+    scratch_dir: Path
+    summary: Summary
+
+    @classmethod
+    def load(cls, scratch_dir: Path) -> "Prepared":
+        """What `prepare` left in the folder."""
+        content = (scratch_dir / "summary").read_bytes()
+        return cls(scratch_dir, msgspec.msgpack.decode(content, type=Summary))
+
+    @property
+    def text_path(self) -> Path:
+        """The normalised text, UTF-8."""
+        return self.scratch_dir / "text"
+
+    @property
+    def title(self) -> str | None:
+        return self.summary.title
+
+    @property
+    def author(self) -> str | None:
+        return self.summary.author
+
+    @property
+    def language(self) -> str | None:
+        return self.summary.language
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self.summary.tags
+
+    @property
+    def report(self) -> IngestReport:
+        return self.summary.report
+
+    @property
+    def units(self) -> int:
+        """How many units there are."""
+        return self.summary.units
+
+    def passages(self) -> Iterator[PreparedPassage]:
+        """The passages in order, one in memory at a time; every call begins anew."""
+        decoder = msgspec.msgpack.Decoder(PreparedPassage)
+        with (self.scratch_dir / "passages").open("rb") as file:
+            while prefix := file.read(_LENGTH.size):
+                yield decoder.decode(file.read(_LENGTH.unpack(prefix)[0]))
+
+
+def prepare(request: PrepareRequest) -> Prepared:
+    """Reads and splits the file into the scratch folder, in this process: hostile files belong in the sandbox.
+
+    Raises:
+        ReadError: It cannot be read, or holds no text.
+    """
+    name = request.reader or sniff.reader_for(
+        request.path, request.filename, request.media_type, request.split
+    )
+    document = sniff.load(name)(request.path, request.limits)
+    if not document.blocks:
+        raise ReadError("it holds no text; there is nothing in it to search for")
+    (request.scratch_dir / "text").write_bytes(document.text.encode())
+    counts = SplitCounts()
+    units, passages = _write_passages(request, document.text, document.blocks, counts)
+    report = replace(
+        document.report,
+        units_cut=counts.cut,
+        units_merged=counts.merged,
+        characters_indexed=sum(block.span.end - block.span.start for block in document.blocks),
+    )
+    summary = Summary(
+        title=request.title or document.title,
+        author=document.author,
+        language=request.language or document.language or guess_language(document.text),
+        tags=document.tags,
+        report=report,
+        units=units,
+        passages=passages,
+    )
+    (request.scratch_dir / "summary").write_bytes(msgspec.msgpack.encode(summary))
+    return Prepared(request.scratch_dir, summary)
+
+
+def _write_passages(
+    request: PrepareRequest, text: str, blocks: tuple[Block, ...], counts: SplitCounts
+) -> tuple[int, int]:
+    """Writes `passages`; returns how many units and passages it holds."""
+    encoder = msgspec.msgpack.Encoder()
+    units = passages = 0
+    split = statements(text, blocks, counts)
+    with (request.scratch_dir / "passages").open("wb") as file:
+        for prepared in prepare_passages(text, split, request.recipe, request.document_id):
+            record = encoder.encode(prepared)
+            file.write(_LENGTH.pack(len(record)))
+            file.write(record)
+            units += len(prepared.units)
+            passages += 1
+    return units, passages
+
+
+_SAMPLE_CHARS: Final = 20_000
+_KANA: Final = re.compile("[\u3040-\u30ff]")
+_HANGUL: Final = re.compile("[\uac00-\ud7af]")
+_HAN: Final = re.compile("[\u4e00-\u9fff]")
+_LATIN: Final = re.compile("[A-Za-z]+")
+# Words that nearly every English sentence has one of, and no other language in Latin script.
+_ENGLISH: Final = re.compile(r"\b(?:the|and|of|is|are|with|for|this|that|you|was|not|from)\b", re.IGNORECASE)
+
+
+def guess_language(text: str) -> str | None:
+    """`zh`, `ja`, `ko` or `en` by a vote of the scripts, or None where they do not tell."""
+    sample = text[:_SAMPLE_CHARS]
+    han, kana, hangul = (len(script.findall(sample)) for script in (_HAN, _KANA, _HANGUL))
+    words = len(_LATIN.findall(sample))
+    # A Han character says about as much as two thirds of a word.
+    if max(han + kana, hangul) * 2 > words * 3 / 2:
+        if hangul > han + kana:
+            return "ko"
+        return "ja" if 10 * kana > han + kana else "zh"
+    return "en" if words and len(_ENGLISH.findall(sample)) * 20 > words else None

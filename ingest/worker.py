@@ -1,0 +1,224 @@
+"""Claims jobs, keeps their leases alive, and sees each to an end.
+
+Four loops run side by side: one claims, one renews leases, one gives back the leases of vanished workers, one looks
+for documents that nothing is working on. None waits for another, nor for a job: what touches a file runs in a child
+process, what computes runs in threads. Calls to the catalog that keep leases alive have a thread of their own.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import ParamSpec, TypeVar
+
+from docradar.blobs import Blobs
+from docradar.catalog import Catalog
+from docradar.documents import Job
+from docradar.engine import Engine
+from docradar.errors import DocradarError, JobCanceledError, LeaseLostError, ReadError
+from docradar.settings import Settings
+from ingest.pipeline import Pipeline, remove_blobs
+from ingest.sandbox import Sandbox
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Stop(Enum):
+    """Why a running job was interrupted."""
+
+    CANCELED = auto()
+    LEASE_LOST = auto()
+    DRAINING = auto()
+
+
+@dataclass(slots=True)
+class _Running:
+    job: Job
+    task: "asyncio.Task[None]"
+    stop: _Stop | None = None
+
+    def interrupt(self, reason: _Stop) -> None:
+        if self.stop is None:
+            self.stop = reason
+            self.task.cancel()
+
+
+class Worker:
+    """Runs up to `settings.worker_concurrency` jobs at a time until it is told to drain."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, blobs: Blobs, engine: Engine) -> None:
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._settings = settings
+        self._catalog = catalog
+        self._blobs = blobs
+        self._engine = engine
+        self._running: dict[str, _Running] = {}
+        self._slot_freed = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._control = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lease")
+
+    async def run(self) -> None:
+        """Works until `drain`; then every job has ended or was handed back with its attempt."""
+        sandbox = Sandbox()
+        loops = [
+            asyncio.create_task(self._every(self._settings.heartbeat_seconds, self._renew), name="renew"),
+            asyncio.create_task(self._every(self._settings.heartbeat_seconds, self._reap), name="reap"),
+            asyncio.create_task(
+                self._every(self._settings.reconcile_seconds, self._reconcile), name="reconcile"
+            ),
+        ]
+        try:
+            await self._claim_loop(sandbox)
+            await self._finish_or_hand_back()
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+            await sandbox.close()
+            self._control.shutdown()
+
+    def drain(self) -> None:
+        """Stops claiming; `run` returns once the running jobs have ended or were handed back."""
+        self._draining.set()
+        self._slot_freed.set()
+        self._catalog.wake()
+
+    async def _claim_loop(self, sandbox: Sandbox) -> None:
+        pipeline: Pipeline | None = None
+        while not self._draining.is_set():
+            pipeline = pipeline or await self._pipeline(sandbox)
+            free = self._settings.worker_concurrency - len(self._running)
+            if pipeline is None or free <= 0:
+                await self._wait_for(
+                    self._slot_freed, self._settings.poll_seconds if pipeline is None else None
+                )
+                continue
+            try:
+                jobs = await self._in_control(self._catalog.claim, self.name, free)
+            except DocradarError as error:
+                logger.warning("cannot claim jobs: %s", error)
+                await self._wait_for(self._draining, self._settings.poll_seconds)
+                continue
+            for job in jobs:
+                self._begin(pipeline, job)
+            if not jobs:
+                await asyncio.to_thread(self._catalog.wait_for_work, self._settings.poll_seconds)
+
+    async def _pipeline(self, sandbox: Sandbox) -> Pipeline | None:
+        """A pipeline once the engine is ready; while it loads, jobs stay in the queue and lose nothing."""
+        if self._engine.status.state != "ready":
+            return None
+        return Pipeline(self._settings, self._catalog, self._blobs, sandbox, self._engine.require())
+
+    def _begin(self, pipeline: Pipeline, job: Job) -> None:
+        task = asyncio.create_task(self._see_through(pipeline, job), name=f"job-{job.id}")
+        self._running[job.id] = _Running(job, task)
+        task.add_done_callback(lambda _: self._ended(job.id))
+
+    def _ended(self, job_id: str) -> None:
+        self._running.pop(job_id, None)
+        self._slot_freed.set()
+
+    async def _see_through(self, pipeline: Pipeline, job: Job) -> None:
+        """Runs a job to an end that the catalog knows of, whatever happens in it."""
+        logger.info("job %s: %s of document %s, attempt %d", job.id, job.kind, job.document_id, job.attempts)
+        try:
+            await pipeline.run(job)
+            logger.info("job %s: succeeded", job.id)
+        except asyncio.CancelledError:
+            await self._record(job, self._stopped(job))
+        except LeaseLostError as error:
+            logger.warning("job %s: %s", job.id, error)
+        except JobCanceledError:
+            await self._record(job, lambda: self._catalog.finish_canceled(job))
+        except DocradarError as error:
+            logger.warning("job %s: %s", job.id, error)
+            await self._fail(job, str(error), retryable=not isinstance(error, ReadError) or error.retryable)
+        except Exception as error:
+            logger.exception("job %s failed", job.id)
+            await self._fail(
+                job,
+                f"unexpected {type(error).__name__} while working on this document; the log has the whole error",
+                retryable=True,
+            )
+
+    async def _fail(self, job: Job, error: str, *, retryable: bool) -> None:
+        await self._record(job, lambda: self._catalog.fail(job, error, retryable=retryable))
+
+    def _stopped(self, job: Job) -> Callable[[], object]:
+        match self._running[job.id].stop:
+            case _Stop.CANCELED:
+                return lambda: self._catalog.finish_canceled(job)
+            case _Stop.LEASE_LOST:
+                return lambda: None
+            case _:
+                return lambda: self._catalog.release(job)
+
+    async def _record(self, job: Job, write: Callable[[], object]) -> None:
+        """Writes a job's end; where that fails, the lease runs out and the reaper decides."""
+        try:
+            await self._in_control(write)
+        except DocradarError as error:
+            logger.warning("job %s: its end could not be recorded, its lease will run out: %s", job.id, error)
+
+    async def _renew(self) -> None:
+        held = [(running.job.id, running.job.fence) for running in self._running.values()]
+        if not held:
+            return
+        leases = await self._in_control(self._catalog.renew, self.name, held)
+        for job_id, lease in leases.items():
+            if running := self._running.get(job_id):
+                if not lease.owned:
+                    running.interrupt(_Stop.LEASE_LOST)
+                elif lease.cancel_requested:
+                    running.interrupt(_Stop.CANCELED)
+
+    async def _reap(self) -> None:
+        await self._in_control(self._catalog.reap)
+
+    async def _reconcile(self) -> None:
+        removable = await self._in_control(self._catalog.removable_blobs)
+        await self._in_control(remove_blobs, self._catalog, self._blobs, removable)
+        if found := await self._in_control(self._catalog.reconcile):
+            logger.warning("reconciler: %d documents had no live job; each has one now", found)
+
+    async def _finish_or_hand_back(self) -> None:
+        """Lets running jobs come to their end for a moment, then hands the rest back."""
+        for running in list(self._running.values()):
+            running.interrupt(_Stop.DRAINING)
+        tasks = [running.task for running in self._running.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._settings.drain_seconds)
+
+    async def _every(self, seconds: float, action: Callable[[], Awaitable[None]]) -> None:
+        """Repeats `action` for ever; an error is logged, never the end."""
+        while True:
+            try:
+                await action()
+            except DocradarError as error:
+                logger.warning("%s: %s", action.__name__.strip("_"), error)
+            except Exception:
+                logger.exception("%s failed", action.__name__.strip("_"))
+            await asyncio.sleep(seconds)
+
+    async def _in_control(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._control, lambda: function(*args, **kwargs)
+        )
+
+    async def _wait_for(self, event: asyncio.Event, timeout: float | None) -> None:
+        try:
+            await asyncio.wait_for(event.wait(), timeout)
+        except TimeoutError:
+            return
+        finally:
+            if event is self._slot_freed:
+                event.clear()

@@ -1,0 +1,230 @@
+"""Documents: put, list, change, delete, download."""
+
+import asyncio
+import hashlib
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.response import Stream
+
+from docradar.catalog import Content, DocumentChanges, PutOutcome
+from docradar.documents import DocumentStatus, Split
+from docradar.errors import InvalidRequestError, TooLargeError
+from service.fields import (
+    checked_collection,
+    checked_meta,
+    checked_tags,
+    fields_of,
+    key_of,
+    text_upload_of_form,
+)
+from service.openapi import UploadOperation
+from service.pages import Limit
+from service.problems import problem_spec
+from service.runtime import Runtime
+from service.schemas import (
+    DocumentList,
+    DocumentOut,
+    DocumentPatch,
+    JobOut,
+    TextUpload,
+    UnitList,
+    UnitOut,
+    UploadAccepted,
+)
+from service.uploads import Form, UploadedFile, receive_form
+
+MAX_JSON_BYTES: Final = 10_000_000
+
+
+class DocumentController(Controller):
+    """Everything about documents but searching them."""
+
+    path = "/v1/documents"
+    tags = ("documents",)
+
+    @post(
+        status_code=202,
+        operation_class=UploadOperation,
+        request_max_body_size=None,
+        responses={
+            200: UploadOperation.unchanged,
+            400: problem_spec("A field, or the body, cannot be used."),
+            413: problem_spec("A file is larger than `max_upload_bytes`; the connection is closed."),
+        },
+    )
+    async def put_documents(
+        self, request: Request[Any, Any, Any], runtime: NamedDependency[Runtime]
+    ) -> Response[UploadAccepted]:
+        """Uploads one document or more. Putting the same place again updates it; the same content changes nothing."""
+        outcomes = await receive(request, runtime)
+        fresh = any(outcome.outcome != "unchanged" for outcome in outcomes)
+        headers = {"Location": f"/v1/jobs/{outcomes[0].job.id}"} if len(outcomes) == 1 else {}
+        accepted = UploadAccepted([JobOut.of(outcome.job) for outcome in outcomes])
+        return Response(accepted, status_code=202 if fresh else 200, headers=headers)
+
+    @get(sync_to_thread=True)
+    def list_documents(
+        self,
+        runtime: NamedDependency[Runtime],
+        collection: FromQuery[str | None] = None,
+        source: FromQuery[str | None] = None,
+        status: FromQuery[DocumentStatus | None] = None,
+        limit: Limit = 50,
+        cursor: FromQuery[str | None] = None,
+    ) -> DocumentList:
+        """Documents, the newest first."""
+        if collection is not None:
+            checked_collection(collection)
+        documents, next_cursor = runtime.catalog.list_documents(
+            collection=collection, source=source, status=status, limit=limit, cursor=cursor
+        )
+        return DocumentList([DocumentOut.of(document) for document in documents], next_cursor)
+
+    @get("/{document_id:str}", sync_to_thread=True)
+    def get_document(self, runtime: NamedDependency[Runtime], document_id: FromPath[str]) -> DocumentOut:
+        """One document, with its ingest report."""
+        return DocumentOut.of(runtime.catalog.get_document(document_id))
+
+    @patch("/{document_id:str}", sync_to_thread=True)
+    def patch_document(
+        self, runtime: NamedDependency[Runtime], document_id: FromPath[str], data: JSONBody[DocumentPatch]
+    ) -> DocumentOut:
+        """Changes a document's metadata. Nothing is embedded again; filters follow within moments."""
+        document, _ = runtime.catalog.patch_document(document_id, changes_of(data))
+        return DocumentOut.of(document)
+
+    @delete("/{document_id:str}", status_code=202, sync_to_thread=True)
+    def delete_document(self, runtime: NamedDependency[Runtime], document_id: FromPath[str]) -> JobOut:
+        """Deletes a document. Search forgets it at once; the job removes its points and files."""
+        return JobOut.of(runtime.catalog.delete_document(document_id))
+
+    @get("/{document_id:str}/content", media_type="application/octet-stream")
+    async def get_content(self, runtime: NamedDependency[Runtime], document_id: FromPath[str]) -> Stream:
+        """The original, byte for byte."""
+        document = await asyncio.to_thread(runtime.catalog.get_document, document_id)
+        return Stream(
+            runtime.blobs.stream(document.blob),
+            media_type="application/octet-stream",
+            headers={
+                "Content-Length": str(document.size_bytes),
+                # Never rendered by the browser under our own origin, whatever the file claims to be.
+                "Content-Disposition": f"attachment; filename*=UTF-8''{quote(document.filename, safe='')}",
+                "X-Content-Type-Options": "nosniff",
+            },
+        )
+
+    @get("/{document_id:str}/units", sync_to_thread=True)
+    def list_units(
+        self,
+        runtime: NamedDependency[Runtime],
+        document_id: FromPath[str],
+        limit: Limit = 50,
+        cursor: FromQuery[str | None] = None,
+    ) -> UnitList:
+        """The units that search sees, in their order."""
+        units, next_cursor = runtime.catalog.document_units(document_id, limit=limit, cursor=cursor)
+        return UnitList([UnitOut.of(unit) for unit in units], next_cursor)
+
+
+def changes_of(patch: DocumentPatch) -> DocumentChanges:
+    """The fields of a PATCH that were given, checked as an upload's are."""
+    upload = TextUpload(
+        text="",
+        **{
+            name: value
+            for name in ("title", "author", "url", "language")
+            if (value := getattr(patch, name)) is not msgspec.UNSET and value is not None
+        },
+    )
+    checked = fields_of(upload)
+    given = {
+        name: getattr(checked, name)
+        for name in ("title", "author", "url", "language")
+        if getattr(patch, name) is not msgspec.UNSET
+    }
+    if patch.tags is not msgspec.UNSET:
+        given["tags"] = checked_tags(patch.tags)
+    if patch.meta is not msgspec.UNSET:
+        given["meta"] = checked_meta(patch.meta)
+    if not given:
+        raise InvalidRequestError(
+            "the body changes nothing; give at least one of title, author, url, language, tags, meta"
+        )
+    return DocumentChanges(given)
+
+
+async def receive(request: Request[Any, Any, Any], runtime: Runtime) -> list[PutOutcome]:
+    """Takes an upload in either form, and makes it durable before it returns."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == "application/json":
+        return [await _receive_text(request, runtime)]
+    return await _receive_form(request, runtime)
+
+
+async def _receive_text(request: Request[Any, Any, Any], runtime: Runtime) -> PutOutcome:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_JSON_BYTES:
+            raise TooLargeError(
+                f"a JSON upload may have {MAX_JSON_BYTES:,} bytes; send a longer text as a file"
+            )
+    try:
+        upload = msgspec.json.decode(body, type=TextUpload)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequestError(f"the JSON body cannot be used: {error}") from error
+    if not upload.text.strip():
+        raise InvalidRequestError("text is empty; give the document's text, or upload a file")
+    content = upload.text.encode("utf-8", "replace")
+    name = upload.external_id or upload.title or f"text-{hashlib.sha256(content).hexdigest()[:16]}"
+    key, fields = key_of(upload, name), fields_of(upload)
+    sha256 = await asyncio.to_thread(runtime.blobs.put_bytes, content)
+    stored = Content(sha256, len(content), "text/plain", f"{name[:200]}.txt", upload.split)
+    return await asyncio.to_thread(runtime.catalog.put_document, key, fields, stored)
+
+
+async def _receive_form(request: Request[Any, Any, Any], runtime: Runtime) -> list[PutOutcome]:
+    form = await receive_form(
+        request.stream(),
+        request.headers.get("content-type", ""),
+        runtime.upload_dir,
+        max_file_bytes=runtime.settings.max_upload_bytes,
+    )
+    try:
+        return await _store(form, runtime)
+    finally:
+        await asyncio.to_thread(form.discard)
+
+
+async def _store(form: Form, runtime: Runtime) -> list[PutOutcome]:
+    """Checks everything first, so that a bad field leaves no half of an upload behind."""
+    if not form.files:
+        raise InvalidRequestError("the upload holds no part named 'file'")
+    upload = text_upload_of_form(form.fields)
+    if upload.external_id and len(form.files) > 1:
+        raise InvalidRequestError(
+            "external_id names one document, but the upload holds several files; send them one by one"
+        )
+    if empty := [file.filename for file in form.files if file.size_bytes == 0]:
+        raise InvalidRequestError(f"{empty[0]} is empty (0 bytes); check the file and upload it again")
+    fields = fields_of(upload)
+    keys = [key_of(upload, file.filename) for file in form.files]
+    if len(set(keys)) < len(keys):
+        raise InvalidRequestError(
+            "two files of the upload have the same name; rename one, or send them one by one with external_id"
+        )
+    return [
+        await asyncio.to_thread(_store_file, runtime, key, fields, file, upload.split)
+        for key, file in zip(keys, form.files, strict=True)
+    ]
+
+
+def _store_file(runtime: Runtime, key: Any, fields: Any, file: UploadedFile, split: Split) -> PutOutcome:
+    sha256 = runtime.blobs.put_file(file.path)
+    content = Content(sha256, file.size_bytes, file.media_type, file.filename, split)
+    return runtime.catalog.put_document(key, fields, content)

@@ -1,0 +1,125 @@
+"""What a caller says of a document → domain types, with every limit checked in one place.
+
+Form fields are text: `tags` may repeat or be separated by commas, `meta` is a JSON object.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from docradar.documents import DocumentFields, DocumentKey, Meta
+from docradar.errors import InvalidRequestError
+from service.schemas import MetaValue, TextUpload
+
+FORM_FIELDS: Final = (
+    "collection",
+    "source",
+    "external_id",
+    "title",
+    "author",
+    "url",
+    "language",
+    "tags",
+    "meta",
+    "split",
+)
+MAX_CHARS: Final = {
+    "collection": 64, "source": 128, "external_id": 1000, "title": 1000, "author": 1000, "url": 2000, "language": 35,
+    "tag": 100, "meta key": 64, "meta value": 1000,
+}  # fmt: skip
+MAX_TAGS: Final = 100
+MAX_META: Final = 50
+
+
+def text_upload_of_form(form: Mapping[str, list[str]]) -> TextUpload:
+    """The fields of a multipart upload, in the shape of a JSON one whose text is empty.
+
+    Raises:
+        InvalidRequestError: An unknown field, one given twice, or one that does not parse.
+    """
+    if unknown := sorted(set(form) - set(FORM_FIELDS)):
+        raise InvalidRequestError(
+            f"unknown field {unknown[0][:100]!r}; the fields are file, {', '.join(FORM_FIELDS)}"
+        )
+    if repeated := [name for name, values in form.items() if len(values) > 1 and name != "tags"]:
+        raise InvalidRequestError(
+            f"field {repeated[0]!r} is given {len(form[repeated[0]])} times; give it once"
+        )
+    values: dict[str, object] = {name: given[0] for name, given in form.items() if given[0] != ""}
+    if "tags" in values:
+        values["tags"] = [tag.strip() for given in form["tags"] for tag in given.split(",") if tag.strip()]
+    if "meta" in values:
+        values["meta"] = _json_object(form["meta"][0])
+    try:
+        return msgspec.convert({"text": ""} | values, TextUpload)
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError(str(error)) from error
+
+
+def key_of(upload: TextUpload, default_external_id: str) -> DocumentKey:
+    """The identity of an upload."""
+    return DocumentKey(
+        collection=_checked("collection", upload.collection, required=True),
+        source=_checked("source", upload.source, required=True),
+        external_id=_checked("external_id", upload.external_id or default_external_id, required=True),
+    )
+
+
+def fields_of(upload: TextUpload) -> DocumentFields:
+    """The descriptive fields of an upload, trimmed and checked."""
+    return DocumentFields(
+        title=_checked("title", upload.title),
+        author=_checked("author", upload.author or "") or None,
+        url=_checked("url", upload.url or "") or None,
+        language=_checked("language", upload.language or "").lower() or None,
+        tags=checked_tags(upload.tags),
+        meta=checked_meta(upload.meta),
+    )
+
+
+def checked_tags(tags: list[str]) -> tuple[str, ...]:
+    """Tags without duplicates, in the order given."""
+    if len(tags) > MAX_TAGS:
+        raise InvalidRequestError(f"{len(tags)} tags are given; a document takes up to {MAX_TAGS}")
+    return tuple(dict.fromkeys(_checked("tag", tag, required=True) for tag in tags))
+
+
+def checked_meta(meta: Mapping[str, MetaValue]) -> Meta:
+    """Metadata of a document, values as they are."""
+    if len(meta) > MAX_META:
+        raise InvalidRequestError(f"meta holds {len(meta)} keys; a document takes up to {MAX_META}")
+    for key, value in meta.items():
+        _checked("meta key", key, required=True)
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                _checked("meta value", text)
+    return dict(meta)
+
+
+def checked_collection(name: str) -> str:
+    """A collection's name, as uploads take it."""
+    return _checked("collection", name, required=True)
+
+
+def _checked(name: str, value: str, *, required: bool = False) -> str:
+    value = value.strip()
+    if required and not value:
+        raise InvalidRequestError(f"{name} is empty; leave it out or give it a value")
+    if len(value) > MAX_CHARS[name]:
+        raise InvalidRequestError(
+            f"{name} has {len(value):,} characters; it may have up to {MAX_CHARS[name]:,}"
+        )
+    # Lone surrogates have no UTF-8 form, so no database or index could hold them.
+    if any(ord(c) < 32 or 0xD800 <= ord(c) <= 0xDFFF or ord(c) == 127 for c in value):
+        raise InvalidRequestError(f"{name} holds control characters or broken Unicode; remove them")
+    return value
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, object])
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidRequestError(
+            f'field meta must be a JSON object such as {{"team": "search"}}: {error}'
+        ) from error

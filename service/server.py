@@ -1,0 +1,76 @@
+"""Running in the foreground: the HTTP service, or a worker alone."""
+
+import asyncio
+import logging
+import signal
+from typing import Any, Final
+
+import uvicorn
+
+from docradar.engine import Loader
+from docradar.errors import ConfigurationError
+from docradar.settings import Settings
+from service.app import create_app
+from service.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+GRACE_SECONDS: Final = 5  # for open connections; event streams would stay for ever
+KEEP_ALIVE_SECONDS: Final = 75
+
+
+async def serve_http(settings: Settings, loader: Loader | None = None) -> None:
+    """Serves until SIGINT or SIGTERM, then drains.
+
+    The application's life encloses the server's, so that an error at start is one line instead of a traceback,
+    and the worker hands its jobs back after the last request has been answered.
+    """
+    app = create_app(settings, loader=loader)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    # The server raises the signal again once it is done; it must not end the process before the runtime is closed.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _take_note)
+    async with app.lifespan():
+        logger.info("docradar listens on http://%s:%d", settings.host, settings.port)
+        try:
+            await server.serve()
+        except SystemExit as error:  # how uvicorn says that it could not listen
+            raise ConfigurationError(
+                f"cannot listen on {settings.host}:{settings.port}; another program does, or the address is not this "
+                "machine's: give another --port or --host"
+            ) from error
+
+
+async def work(settings: Settings, loader: Loader | None = None) -> None:
+    """Runs a worker until SIGINT or SIGTERM, then hands its jobs back."""
+    runtime = Runtime(settings, command="docradar worker", worker=True, loader=loader)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await runtime.open()
+        loading = asyncio.create_task(runtime.engine.wait())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if loading.done():
+            loading.result()
+            logger.info("worker ready")
+        await stopping
+    finally:
+        await runtime.close()
+
+
+def _take_note(number: int, _frame: Any) -> None:
+    logger.debug("signal %d", number)

@@ -1,0 +1,54 @@
+"""`docradar status`: what an operator asks first."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from docradar.documents import DocumentStatus, JobState
+from docradar.settings import Settings
+from service.connection import call, connect
+
+NAMED_FAILURES = 20
+
+
+async def show_status(settings: Settings, url: str | None, *, as_json: bool) -> None:
+    """Prints the engine, the collections, live jobs and failed documents."""
+    async with connect(settings, url, load_engine=False) as client:
+        status = {
+            "engine": (await client.get("/health/ready")).json() if url else None,
+            "collections": (await call(client, "GET", "/v1/collections"))["collections"],
+            "jobs": [
+                job
+                for state in (JobState.RUNNING, JobState.QUEUED)
+                for job in (await call(client, "GET", "/v1/jobs", params={"state": state, "limit": 500}))[
+                    "jobs"
+                ]
+            ],
+            "failed": (
+                await call(
+                    client,
+                    "GET",
+                    "/v1/documents",
+                    params={"status": DocumentStatus.FAILED, "limit": NAMED_FAILURES},
+                )
+            )["documents"],
+        }
+    click.echo(json.dumps(status, ensure_ascii=False, indent=2) if as_json else "\n".join(_lines(status)))
+
+
+def _lines(status: dict[str, Any]) -> Iterator[str]:
+    if engine := status["engine"]:
+        yield f"engine       {engine['status']}: {engine['error'] or engine['model'] or engine['stage']}"
+    for collection in status["collections"]:
+        yield (
+            f"collection   {collection['name']}: {collection['documents']} documents, {collection['units']} units, "
+            f"sources {', '.join(collection['sources'])}"
+        )
+    if not status["collections"]:
+        yield "collection   none yet; `docradar ingest FILE` makes one"
+    for job in status["jobs"]:
+        yield f"job          {job['id']} {job['kind']} {job['state']} {job['stage']} {job['done']}/{job['total']}"
+    for document in status["failed"]:
+        yield click.style(f"failed       {document['filename']}: {document['error']}", fg="red")

@@ -1,0 +1,306 @@
+"""Readers: what each makes of good and of bad files, and that every span is exact."""
+
+from pathlib import Path
+
+import files
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from docradar.documents import Kind, Split
+from docradar.errors import ReadError
+from ingest.readers import markdown, pdf, sniff, text
+from ingest.readers.document import ReadDocument, ReadLimits, clean
+from ingest.readers.encoding import decode
+
+LIMITS = ReadLimits()
+
+
+def read(folder: Path, name: str, content: bytes | str, split: Split = Split.AUTO) -> ReadDocument:
+    path = files.write(folder, name, content)
+    return sniff.load(sniff.reader_for(path, name, split=split))(path, LIMITS)
+
+
+def blocks(document: ReadDocument) -> list[tuple[Kind, str]]:
+    return [(block.kind, document.text[slice(*block.span)]) for block in document.blocks]
+
+
+def check(document: ReadDocument) -> None:
+    """Blocks are in order, disjoint, without white space at their ends, and the text is normalised."""
+    end = 0
+    for block in document.blocks:
+        assert end <= block.span.start < block.span.end <= len(document.text)
+        assert not document.text[end : block.span.start].strip()
+        end = block.span.end
+    assert end == len(document.text)
+    assert document.text == clean(document.text)
+    document.text.encode()
+
+
+class TestText:
+    def test_soft_wraps_are_undone_and_lists_and_headings_are_seen(self, tmp_path: Path) -> None:
+        document = read(
+            tmp_path,
+            "a.txt",
+            "第一章 概述\n\n"
+            "The gateway retries a payment three times before it finally gives up,\n"
+            "and then tells the merchant.\n\n"
+            "支付网关在三十秒之内没有给出任何答复的时候，系统会自动再试三次，然后放弃并且\n"
+            "通知商户。\n\n"
+            "Steps:\n- open the app\n- click Save\n1. 重启\n",
+        )
+        check(document)
+        assert blocks(document) == [
+            (Kind.HEADING, "第一章 概述"),
+            (
+                Kind.PARAGRAPH,
+                "The gateway retries a payment three times before it finally gives up, and then tells the merchant.",
+            ),
+            (
+                Kind.PARAGRAPH,
+                "支付网关在三十秒之内没有给出任何答复的时候，系统会自动再试三次，然后放弃并且通知商户。",
+            ),
+            (Kind.PARAGRAPH, "Steps:"),
+            (Kind.LIST_ITEM, "open the app"),
+            (Kind.LIST_ITEM, "click Save"),
+            (Kind.LIST_ITEM, "1. 重启"),
+        ]
+        assert document.blocks[1].heading_path == ("第一章 概述",)
+        assert document.title == "第一章 概述"
+
+    def test_notes_of_short_lines_stay_lines(self, tmp_path: Path) -> None:
+        document = read(tmp_path, "a.txt", "Attendees: Ann, Bo\nDate: 2026-11-22\nNothing decided\n")
+        assert [t for _, t in blocks(document)] == ["Attendees: Ann, Bo", "Date: 2026-11-22", "Nothing decided"]
+
+    def test_line_by_line_drops_blank_lines_and_tabs_and_keeps_emoji(self, tmp_path: Path) -> None:
+        document = read(
+            tmp_path, "a.txt", "\tHow do I pay?\tBy card. 🎉\r\n\r\n  \n退款多久到账？\n", Split.LINES
+        )
+        check(document)
+        assert blocks(document) == [
+            (Kind.LINE, "How do I pay? By card. 🎉"),
+            (Kind.LINE, "退款多久到账？"),
+        ]
+
+    def test_what_must_not_be_in_the_text_is_taken_out(self, tmp_path: Path) -> None:
+        document = read(tmp_path, "a.txt", b"one\x00 two\xed\xa0\x80 three\xef\xbf\xbe.\r\nfour cafe\xcc\x81\x07\n")
+        check(document)
+        assert document.text == "one two three.\n\nfour café"
+
+
+class TestEncoding:
+    @pytest.mark.parametrize(
+        ("content", "encoding"),
+        [
+            ("退款多久到账", "gb18030"),
+            ("付款逾時怎麼辦", "big5hkscs"),
+            ("もう一度お試しください", "shift_jis"),
+            ("サポートまでご連絡ください", "euc_jp"),
+            ("안녕하세요 반갑습니다", "euc_kr"),
+            ("hello in wide letters", "utf-16-le"),
+            ("Le café est fermé à Noël", "cp1252"),
+        ],
+    )
+    def test_a_dozen_characters_without_a_mark_are_enough(self, content: str, encoding: str) -> None:
+        decoded = decode(content.encode(encoding))
+        assert (decoded.text, decoded.encoding) == (content, encoding)
+        assert decoded.warnings
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+    def test_a_byte_order_mark_decides(self, encoding: str) -> None:
+        assert decode("支付 ok".encode(encoding)).text == "支付 ok"
+
+    def test_a_few_bad_bytes_in_utf_8_are_replaced_with_a_warning(self) -> None:
+        decoded = decode("退款多久到账？".encode() * 100 + b"\xff" + "好".encode())
+        assert decoded.encoding == "utf-8"
+        assert decoded.text.count("\ufffd") == 1
+        assert "1 byte sequences" in decoded.warnings[0]
+
+    @given(st.binary(max_size=400))
+    def test_any_bytes_give_text_or_a_read_error(self, content: bytes) -> None:
+        try:
+            decoded = decode(content)
+        except ReadError:
+            return
+        assert 0 <= decoded.confidence <= 1
+
+
+class TestMarkdown:
+    SOURCE = (
+        "---\ntitle: Handbook\ntags: [ops, 支付]\nauthor: Ann\n---\n"
+        "# Guide *to* [pay](http://x.y)\n\nFirst **bold** `code` &amp; ![alt](i.png)<br>line\nsoft wrap, 中文\n换行。\n\n"
+        "## Steps\n\n- one\n  more\n  - nested\n- [x] two\n\n> quoted\n\n"
+        "| Code | Meaning |\n|---|---|\n| E1 | late |\n| E2 | |\n\n```py\nx = 1\n\ny = 2\n```\n\n"
+        "<div>raw <b>html</b></div>\n\n<script>alert(1)</script>\n"
+    )
+
+    def test_blocks_are_what_a_reader_sees(self, tmp_path: Path) -> None:
+        document = read(tmp_path, "a.md", self.SOURCE)
+        check(document)
+        assert blocks(document) == [
+            (Kind.HEADING, "Guide to pay"),
+            (Kind.PARAGRAPH, "First bold code & alt line soft wrap, 中文换行。"),
+            (Kind.HEADING, "Steps"),
+            (Kind.LIST_ITEM, "one more"),
+            (Kind.LIST_ITEM, "nested"),
+            (Kind.LIST_ITEM, "two"),
+            (Kind.QUOTE, "quoted"),
+            (Kind.TABLE_ROW, "Code: E1; Meaning: late"),
+            (Kind.TABLE_ROW, "Code: E2"),
+            (Kind.CODE, "x = 1\n\ny = 2"),
+            (Kind.PARAGRAPH, "raw html"),
+        ]
+        assert document.blocks[-1].heading_path == ("Guide to pay", "Steps")
+        assert (document.title, document.author, document.tags) == ("Handbook", "Ann", ("ops", "支付"))
+
+    def test_the_first_top_heading_is_the_title(self, tmp_path: Path) -> None:
+        assert read(tmp_path, "a.md", "## Not this\n\n# This\n\ntext").title == "This"
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        st.lists(
+            st.sampled_from(
+                ["# ", "## ", "- ", "1. ", "> ", "|a|b|\n|-|-|\n", "|", "```\n", "\n", "\n\n", "text. ", "中文。", "*", "[x](y)", "<b>", "&lt;", "    ", "---\n", "\x1f", "\u0301"]
+            ),
+            max_size=40,
+        ).map("".join)
+    )
+    def test_spans_are_exact_whatever_the_structure(self, tmp_path: Path, source: str) -> None:
+        path = files.write(tmp_path, "a.md", source)
+        check(markdown.read(path, LIMITS))
+        check(text.read(path, LIMITS))
+        check(text.read_lines(path, LIMITS))
+
+    @pytest.mark.parametrize("run", ["> ", "- ", "*", "[", "<a", "`", "|", "![", "&#", "\\"])
+    def test_hostile_runs_end(self, tmp_path: Path, run: str) -> None:
+        check(markdown.read(files.write(tmp_path, "a.md", run * 20_000 + " x"), LIMITS))
+
+
+ENGINES = pytest.mark.parametrize("reader", [pdf.read, pdf.read_with_pypdf], ids=["pdfium", "pypdf"])
+
+
+@ENGINES
+class TestPdf:
+    def test_furniture_goes_and_headings_and_pages_come(self, tmp_path: Path, reader: sniff.Reader) -> None:
+        content = files.pdf(
+            [
+                ["Introduction", "The radar finds the sentence that means what you asked for, and shows the docu-"]
+                + ["ment that it stands in.", "1. Install it.", "2. Run it."],
+                ["Second page text.", "Details", "More words here."],
+                ["Third page text."],
+            ],
+            header="Radar handbook",
+            footer="Page {page} of 3",
+            outline=[(1, "Introduction", 0), (2, "Details", 1)],
+            title="Handbook",
+            author="Ann",
+        )
+        document = reader(files.write(tmp_path, "a.pdf", content), LIMITS)
+        check(document)
+        assert blocks(document) == [
+            (Kind.HEADING, "Introduction"),
+            (
+                Kind.PARAGRAPH,
+                "The radar finds the sentence that means what you asked for, and shows the document that it stands in.",
+            ),
+            (Kind.LIST_ITEM, "1. Install it."),
+            (Kind.LIST_ITEM, "2. Run it."),
+            (Kind.PARAGRAPH, "Second page text."),
+            (Kind.HEADING, "Details"),
+            (Kind.PARAGRAPH, "More words here."),
+            (Kind.PARAGRAPH, "Third page text."),
+        ]
+        assert [b.page for b in document.blocks] == [1, 1, 1, 1, 2, 2, 2, 3]
+        assert document.blocks[-1].heading_path == ("Introduction", "Details")
+        assert (document.title, document.author) == ("Handbook", "Ann")
+
+    def test_chinese_lines_are_joined_without_spaces(self, tmp_path: Path, reader: sniff.Reader) -> None:
+        document = reader(files.DATA / "deploy.zh.pdf", LIMITS)
+        check(document)
+        assert "再继续下面的步骤" in document.text
+        assert "内部资料" not in document.text
+        assert "页" not in document.text
+        assert document.blocks[-1].heading_path == ("部署手册", "回滚步骤")
+        assert document.blocks[-1].page == 4
+
+    def test_pages_without_text_are_reported(self, tmp_path: Path, reader: sniff.Reader) -> None:
+        document = reader(files.write(tmp_path, "a.pdf", files.pdf([["Words here."], [], ["More words."]])), LIMITS)
+        assert document.report.pages == 3
+        assert document.report.pages_empty == (2,)
+
+    def test_an_empty_password_opens_an_encrypted_file(self, tmp_path: Path, reader: sniff.Reader) -> None:
+        path = files.write(tmp_path, "a.pdf", files.pdf([["Open to all."]], password=""))
+        assert "Open to all." in reader(path, LIMITS).text
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (files.pdf([["Secret."]], password="x"), "encrypted"),
+            (files.image_pdf(), "needs OCR"),
+            (files.pdf([["Hello there."]])[:300], "damaged or cut off"),
+            (b"%PDF-1.7\n", "damaged or cut off"),
+            (files.pdf([[]]), "no text"),
+        ],
+        ids=["encrypted", "images", "truncated", "header only", "blank"],
+    )
+    def test_what_cannot_be_read_says_why(
+        self, tmp_path: Path, reader: sniff.Reader, content: bytes, reason: str
+    ) -> None:
+        with pytest.raises(ReadError, match=reason):
+            reader(files.write(tmp_path, "a.pdf", content), LIMITS)
+
+    def test_too_many_pages_or_characters_are_refused(self, tmp_path: Path, reader: sniff.Reader) -> None:
+        path = files.write(tmp_path, "a.pdf", files.pdf([["Some words."]] * 4))
+        with pytest.raises(ReadError, match="max_pages"):
+            reader(path, ReadLimits(pages=3))
+        with pytest.raises(ReadError, match="max_text_chars"):
+            reader(path, ReadLimits(text_chars=20))
+
+    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @given(
+        st.lists(
+            st.lists(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), min_size=1, max_size=60), max_size=12),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    def test_spans_are_exact_for_any_text(
+        self, tmp_path: Path, reader: sniff.Reader, pages: list[list[str]]
+    ) -> None:
+        try:
+            document = reader(files.write(tmp_path, "a.pdf", files.pdf(pages)), LIMITS)
+        except ReadError:
+            return
+        check(document)
+
+
+class TestSniffing:
+    def test_content_goes_before_the_extension(self, tmp_path: Path) -> None:
+        path = files.write(tmp_path, "notes.txt", files.pdf([["A PDF."]]))
+        assert sniff.reader_for(path, "notes.txt") == "pdf"
+
+    @pytest.mark.parametrize(
+        ("name", "content", "reason"),
+        [
+            ("a.txt", b"", "empty"),
+            ("a.pdf", b"", "empty"),
+            ("a.pdf", b"just words", "named as a PDF"),
+            ("a.docx", b"PK\x03\x04 and so on", "Office document"),
+            ("a.txt", b"\x89PNG\r\n\x1a\n....", "PNG image"),
+            ("a.html", b"<!DOCTYPE html><p>x", "HTML"),
+        ],
+    )
+    def test_what_cannot_be_read_says_what_can(
+        self, tmp_path: Path, name: str, content: bytes, reason: str
+    ) -> None:
+        with pytest.raises(ReadError, match=reason):
+            sniff.reader_for(files.write(tmp_path, "x", content), name)
+
+    def test_binary_named_as_text_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ReadError, match="binary"):
+            read(tmp_path, "a.txt", bytes(range(256)) * 40)
+
+    @pytest.mark.parametrize("name", ["notes", "notes.md", "../../etc/notes.txt", "log.xyz"])
+    def test_text_of_any_name_is_read(self, tmp_path: Path, name: str) -> None:
+        path = files.write(tmp_path, "x", "Some words.")
+        assert sniff.reader_for(path, name) in ("text", "markdown")
