@@ -20,7 +20,11 @@ SOURCES: Final = ("prd", "faq", "runbook", "notes")
 QUESTIONS: Final[tuple[dict[str, Any], ...]] = (
     {"query": "支付超时怎么办", "limit": 3},
     {"query": "How long does it take until I get my money back?", "limit": 3},
-    {"query": "who may see customer data", "limit": 3, "filter": {"source": ["runbook"]}},
+    {
+        "query": "how quickly are merchants told about a data breach",
+        "limit": 3,
+        "filter": {"source": ["runbook"]},
+    },
 )
 
 

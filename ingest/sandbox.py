@@ -59,7 +59,7 @@ class Sandbox:
         try:
             await self._run(request)
         except _CrashedError as crash:
-            if not _is_pdf(request):
+            if request.reader == "pdf-safe" or not _is_pdf(request):
                 raise
             # The fast engine is native code, and some files crash it.
             try:
@@ -75,7 +75,12 @@ class Sandbox:
             await asyncio.to_thread(server.close)
 
     async def _run(self, request: PrepareRequest) -> None:
-        stream = await asyncio.to_thread(self._launch, request)
+        launching = asyncio.ensure_future(asyncio.to_thread(self._launch, request))
+        try:
+            stream = await asyncio.shield(launching)
+        except asyncio.CancelledError:
+            launching.add_done_callback(_close_stream)  # the thread cannot be stopped: its child can
+            raise
         reader, writer = await asyncio.open_connection(sock=stream)
         try:
             async with asyncio.timeout(request.limits.wall_seconds):
@@ -103,6 +108,11 @@ class Sandbox:
             "processes have run out on this machine",
             retryable=True,
         )
+
+
+def _close_stream(launched: asyncio.Future[socket.socket]) -> None:
+    if not launched.cancelled() and launched.exception() is None:
+        launched.result().close()
 
 
 class _CrashedError(ReadError):
@@ -188,8 +198,6 @@ def _failure(request: PrepareRequest, reason: str, setting: str) -> ReadError:
 
 
 def _is_pdf(request: PrepareRequest) -> bool:
-    if request.reader:
-        return request.reader == "pdf"
     with request.path.open("rb") as file:
         return b"%PDF-" in file.read(1024)
 

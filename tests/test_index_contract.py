@@ -27,8 +27,8 @@ from index_fixtures import (
 
 from docradar.documents import Generation, Kind
 from docradar.errors import ConfigurationError, FingerprintMismatchError, InvalidFilterError
-from docradar.filters import DECLARED_FIELDS, AnyOf, parse_filter
-from docradar.index import FacetCount, ScoredId, UnitIndex
+from docradar.filters import AnyOf, parse_filter
+from docradar.index import FacetCount, ScoredId, UnitIndex, wire
 from docradar.index.client import PointsClient
 from docradar.keywords import query_keywords
 
@@ -62,8 +62,6 @@ async def test_another_generation_is_refused_with_both_models(client: PointsClie
 
 
 async def test_a_collection_of_somebody_else_is_refused(client: PointsClient) -> None:
-    from docradar.index import wire
-
     await client.create_collection(
         "theirs", wire.vectors_config(DIM), wire.sparse_vectors_config(), metadata={"owner": "somebody"}
     )
@@ -225,14 +223,6 @@ async def test_an_empty_index_answers(index: UnitIndex) -> None:
     assert await index.facet("source") == []
     assert await index.count() == 0
     assert await index.existing(["00000000-0000-0000-0000-000000000001"]) == set()
-
-
-async def test_every_declared_field_is_indexed_where_indexes_exist(
-    client: PointsClient, tmp_path: Path
-) -> None:
-    async with opened_client("edge", tmp_path / "other") as edge:
-        info = await (await opened_index(edge)).info()
-    assert set(info.indexed_fields) == set(DECLARED_FIELDS)
 
 
 def random_filter(chosen: random.Random, depth: int = 0) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import pytest
 from index_fixtures import DIM, GENERATION, make_document, make_point, opened_client, opened_index
 
 from docradar.errors import DataDirInUseError, UnavailableError
-from docradar.filters import AnyOf
-from docradar.index import open_client
+from docradar.filters import DECLARED_FIELDS, AnyOf
+from docradar.index import open_client, wire
 from docradar.index.edge import UPDATES_PER_FLUSH, EdgeClient
 from docradar.index.unit_index import UPSERT_BATCH
 from docradar.settings import Settings
@@ -113,8 +113,6 @@ async def test_a_crash_while_a_collection_is_made_leaves_none(tmp_path: Path) ->
 
 
 async def test_missing_payload_indexes_are_made_when_the_index_is_opened(tmp_path: Path) -> None:
-    from docradar.index import wire
-
     async with opened_client("edge", tmp_path) as client:
         await client.create_collection(
             GENERATION.name,
@@ -122,7 +120,7 @@ async def test_missing_payload_indexes_are_made_when_the_index_is_opened(tmp_pat
             wire.sparse_vectors_config(),
             metadata=wire.metadata(GENERATION),
         )
-        assert set((await (await opened_index(client)).info()).indexed_fields) == set(wire.payload_indexes())
+        assert set((await (await opened_index(client)).info()).indexed_fields) == set(DECLARED_FIELDS)
 
 
 async def test_optimizing_changes_no_result(tmp_path: Path) -> None:

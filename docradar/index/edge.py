@@ -30,8 +30,8 @@ T = TypeVar("T")
 
 METADATA_FILE: Final = "generation.json"
 OWNER_FILE: Final = "owner.lock"
-# The write-ahead log is replayed at the next start if the process was killed: 30,000 points/s, and a flush (50 to 90 ms)
-# is where it begins.
+# After a kill, the next start replays the write-ahead log from the last flush on, at some 30,000 points/s. A flush stops
+# the process for 50 to 90 ms.
 UPDATES_PER_FLUSH: Final = 256
 
 _DONE: Final = models.UpdateResult(status=models.UpdateStatus.COMPLETED)
@@ -40,8 +40,8 @@ _DONE: Final = models.UpdateResult(status=models.UpdateStatus.COMPLETED)
 class EdgeClient:
     """The collections in a folder. Satisfies `PointsClient`.
 
-    A call that Edge fails raises UnavailableError. What an update acknowledged survives the end of the process
-    (the log is in the page cache), and a power cut from the next flush on.
+    A call that Edge fails raises UnavailableError. What an update acknowledged survives the end of the process, however
+    it ends; a power cut may take what came after the last flush.
     """
 
     def __init__(self, folder: Path) -> None:

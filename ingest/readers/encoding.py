@@ -97,12 +97,12 @@ def _with_replacements(content: bytes, encoding: str) -> Decoded:
 
 
 def _with_surrogates(content: bytes) -> Decoded | None:
-    """UTF-8 as some databases and JSON writers make it: characters as two surrogates, or as half of them."""
+    """UTF-8 as some databases make it, with UTF-16 surrogates: pairs are joined, single ones left to `clean`."""
     try:
         text = content.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         return None
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
     return Decoded(whole, "utf-8", 1.0, ("the text holds UTF-16 surrogates, which UTF-8 forbids",))
 
 
