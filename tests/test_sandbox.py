@@ -58,7 +58,9 @@ async def test_a_document_is_prepared_and_streamed_as_often_as_wanted(
     assert (prepared.units, prepared.language, prepared.report.reader) == (2, "en", "text")
 
 
-async def test_several_are_prepared_at_once(sandbox: Sandbox, tmp_path: Path, request_for: PrepareRequest) -> None:
+async def test_several_are_prepared_at_once(
+    sandbox: Sandbox, tmp_path: Path, request_for: PrepareRequest
+) -> None:
     requests = []
     for i in range(12):
         folder = tmp_path / str(i)
@@ -74,7 +76,11 @@ async def test_several_are_prepared_at_once(sandbox: Sandbox, tmp_path: Path, re
     [
         ("files:hang", ReadLimits(wall_seconds=0.5), r"more than 0\.5 s.*reader_wall_seconds"),
         ("files:spin", ReadLimits(cpu_seconds=1), r"more than 1 s of processor time.*reader_cpu_seconds"),
-        ("files:hog", ReadLimits(memory_bytes=512 * 1024**2), r"memory limit of 512 MiB.*reader_memory_bytes"),
+        (
+            "files:hog",
+            ReadLimits(memory_bytes=512 * 1024**2),
+            r"memory limit of 512 MiB.*reader_memory_bytes",
+        ),
         ("files:leave", ReadLimits(), r"ended without a result \(exit code 3\)"),
         ("files:crash", ReadLimits(), r"crashed \(signal SIGSEGV\)"),
         ("files:fail", ReadLimits(), r"the reader failed \(ZeroDivisionError: in \.\./notes\.txt\)"),
@@ -208,7 +214,9 @@ async def test_a_crash_of_the_fast_pdf_engine_is_answered_by_the_slow_one(
     assert prepared.report.reader == "pdf (pypdf)"
 
 
-async def test_what_the_caller_says_wins(sandbox: Sandbox, tmp_path: Path, request_for: PrepareRequest) -> None:
+async def test_what_the_caller_says_wins(
+    sandbox: Sandbox, tmp_path: Path, request_for: PrepareRequest
+) -> None:
     path = files.write(tmp_path, "a.md", "# Guide\n\nSome words.")
     request = replace(request_for, path=path, filename="a.md")
     assert (await sandbox.prepare(request)).title == "Guide"

@@ -74,7 +74,10 @@ def test_a_megabyte_of_one_character_takes_linear_time(run: str) -> None:
     ("text", "sentences"),
     [
         ("他说“等等。再说。”就走了。好。", ["他说“等等。再说。”就走了。", "好。"]),
-        ("System.Console.WriteLine is a call. It prints.", ["System.Console.WriteLine is a call.", "It prints."]),
+        (
+            "System.Console.WriteLine is a call. It prints.",
+            ["System.Console.WriteLine is a call.", "It prints."],
+        ),
         ("版本4.4.0已发布。iOS用户请更新。", ["版本4.4.0已发布。", "iOS用户请更新。"]),
         ("It was 1999. Then it broke.", ["It was 1999.", "Then it broke."]),
         ("Was ist das? Ein Test. Gut!", ["Was ist das?", "Ein Test.", "Gut!"]),

@@ -51,7 +51,10 @@ def test_too_short_a_sentence_joins_its_neighbour_in_the_same_block_only() -> No
 def test_a_row_a_line_and_a_list_item_are_whole() -> None:
     row = "Code: E1. See log; Meaning: It failed. Retry."
     assert texts((Kind.TABLE_ROW, row), (Kind.LINE, "One. Two. Three.")) == [row, "One. Two. Three."]
-    assert texts((Kind.LIST_ITEM, "Open the door"), (Kind.LIST_ITEM, "Walk in")) == ["Open the door", "Walk in"]
+    assert texts((Kind.LIST_ITEM, "Open the door"), (Kind.LIST_ITEM, "Walk in")) == [
+        "Open the door",
+        "Walk in",
+    ]
 
 
 def test_a_heading_is_a_unit_only_where_nothing_stands_under_it() -> None:
@@ -92,7 +95,24 @@ def test_megabytes_on_one_line_are_cut_into_units_that_fit(text: str) -> None:
 
 kinds = st.sampled_from([k for k in Kind if k is not Kind.HEADING])
 prose = st.lists(
-    st.sampled_from(["支付。", "好！", "Retry it. ", "e.g. ", "x" * 90, "，", " ", "\n", "\n\n", "    ", "😀", "“", "”", "。"]),
+    st.sampled_from(
+        [
+            "支付。",
+            "好！",
+            "Retry it. ",
+            "e.g. ",
+            "x" * 90,
+            "，",
+            " ",
+            "\n",
+            "\n\n",
+            "    ",
+            "😀",
+            "“",
+            "”",
+            "。",
+        ]
+    ),
     max_size=80,
 ).map("".join)
 

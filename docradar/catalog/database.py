@@ -64,12 +64,10 @@ class Database:
         with self._translated(), self._writer.begin() as connection:
             yield connection
 
-    def detached(self) -> Any:
-        """A driver connection of the caller's own, to be closed by it."""
-        with self._translated():
-            connection = self._writer.raw_connection()
-            connection.detach()
-            return connection.driver_connection
+    @property
+    def libpq_url(self) -> str:
+        """The URL for PostgreSQL's own library, password included."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def close(self) -> None:
         self._reader.dispose()

@@ -4,12 +4,14 @@ import contextlib
 import os
 import select
 import threading
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from sqlalchemy import Connection, text
 
 from docradar.catalog.database import Database
-from docradar.errors import UnavailableError
+
+if TYPE_CHECKING:
+    import psycopg
 
 CHANNEL: Final = "docradar_jobs"
 
@@ -59,7 +61,7 @@ class NotifyWakeup:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._listener: Any = None
+        self._listener: psycopg.Connection | None = None
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
 
@@ -86,26 +88,27 @@ class NotifyWakeup:
             os.close(self._waker)
 
     def _wait(self, timeout_seconds: float) -> None:
-        listener = self._connected()
-        sources = [self._woken] if listener is None else [self._woken, listener.fileno()]
+        if self._listener is None and self._listen():
+            return  # what was announced before we listened is heard of nowhere else
+        sources = [self._woken] if self._listener is None else [self._woken, self._listener.fileno()]
         ready, _, _ = select.select(sources, [], [], timeout_seconds)
         if self._woken in ready:
             os.read(self._woken, 65536)
-        if listener is not None and listener.fileno() in ready:
-            self._hear(listener)
+        if self._listener is not None and self._listener.fileno() in ready:
+            self._hear(self._listener)
 
-    def _connected(self) -> Any:
-        """A connection that listens, or None while the database is away."""
-        if self._listener is None:
-            try:
-                self._listener = self._database.detached()
-                self._listener.autocommit = True
-                self._listener.execute(f"LISTEN {CHANNEL}")
-            except (UnavailableError, OSError):
-                self._drop_listener()
-        return self._listener
+    def _listen(self) -> bool:
+        """Connects; while the database is away, waiting is all there is to do."""
+        import psycopg
 
-    def _hear(self, listener: Any) -> None:
+        try:
+            self._listener = psycopg.connect(self._database.libpq_url, autocommit=True)
+            self._listener.execute(f"LISTEN {CHANNEL}")
+        except psycopg.Error:
+            self._drop_listener()
+        return self._listener is not None
+
+    def _hear(self, listener: "psycopg.Connection") -> None:
         """Takes what was announced off the connection; one that has died is replaced at the next wait."""
         import psycopg
 

@@ -70,15 +70,18 @@ class RemoteEmbedder:
         try:
             model = model or endpoint.first_model()
             dim = endpoint.probe(model)
+            if truncate_dim > dim:
+                raise ConfigurationError(
+                    f"setting truncate_dim is {truncate_dim}, but {model} has {dim} dimensions"
+                )
         except EmbeddingError as error:
             endpoint.close()
             raise ConfigurationError(
-                f"{error}. Check the settings embedding_url, embedding_api_key, model"
+                f"{error}. Check the settings embedding_url, embedding_api_key and model"
             ) from error
-        if truncate_dim > dim:
-            raise ConfigurationError(
-                f"setting truncate_dim is {truncate_dim}, but {model} has {dim} dimensions"
-            )
+        except ConfigurationError:
+            endpoint.close()
+            raise
         return cls(endpoint, model, dim=dim, truncate_dim=truncate_dim)
 
     def embed_passages(self, passages: Sequence[Passage]) -> list[Vectors]:
@@ -123,11 +126,8 @@ class Endpoint:
         self._sleep = sleep
         self._encoding = "base64"
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        try:
-            parsed = httpx.URL(url.rstrip("/"))
-            self._client = httpx.Client(base_url=parsed, headers=headers, timeout=_TIMEOUT_SECONDS)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise ConfigurationError(f"setting embedding_url is not a URL: {error}") from error
+        parsed = _checked(url)
+        self._client = httpx.Client(base_url=parsed, headers=headers, timeout=_TIMEOUT_SECONDS)
         self._shown_url = str(parsed.copy_with(username=None, password=None, query=None))
 
     def __str__(self) -> str:
@@ -203,6 +203,16 @@ class Endpoint:
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._api_key, "***") if self._api_key else text
+
+
+def _checked(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url.rstrip("/"))
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"setting embedding_url is not a URL: {error}") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ConfigurationError("setting embedding_url must look like http://host:port/v1")
+    return parsed
 
 
 def _texts(passage: Passage) -> list[str]:
