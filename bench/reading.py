@@ -106,13 +106,13 @@ async def _sandboxed(folder: Path, lines: Sequence[str]) -> list[Figure]:
         for _ in range(CHILDREN // at_once):
             await asyncio.gather(*(_timed(sandbox, folder, "small.txt", str(i)) for i in range(at_once)))
         together = (time.perf_counter() - started) / (CHILDREN // at_once * at_once)
-        text_seconds, text = await _timed(sandbox, folder, "long.txt")
+        text_seconds, plain = await _timed(sandbox, folder, "long.txt")
         markdown_seconds, rich = await _timed(sandbox, folder, "long.md")
     return [
         Figure("first document in the sandbox (server starts)", first[0] * 1000, "ms"),
         Figure("a small document in the sandbox", statistics.median(each) * 1000, "ms", "about 10"),
         Figure("small documents, one a core at once", together * 1000, "ms each"),
-        Figure("text, read to passages in the sandbox", text.units / text_seconds, "units/s"),
+        Figure("text, read to passages in the sandbox", plain.units / text_seconds, "units/s"),
         Figure("Markdown, read to passages in the sandbox", rich.units / markdown_seconds, "units/s"),
     ]
 

@@ -10,6 +10,7 @@ import array
 import ctypes
 import gc
 import importlib
+import logging
 import os
 import resource
 import selectors
@@ -66,6 +67,7 @@ def main() -> None:
             importlib.import_module(module)
     gc.collect()
     gc.freeze()  # keeps the children from copying pages that only the collector touches
+    logging.disable()  # pypdf warns of every oddity, and nobody is there to hear it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _Server(socket.socket(fileno=int(sys.argv[1]))).serve()
 

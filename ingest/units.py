@@ -15,6 +15,7 @@ SHORT_COLUMNS: Final = 8
 LONG_CHARS: Final = 500
 _LEAST_CUT_CHARS: Final = 200
 
+_WHOLE: Final = frozenset({Kind.TABLE_ROW, Kind.LINE, Kind.HEADING})
 _CLAUSE_END: Final = re.compile(r"[;；，、：—。！？](?!\s*$)|[,:.!?](?=\s)")
 _BLANK: Final = re.compile(r"\s+")
 _BLANK_LINES: Final = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
@@ -65,23 +66,24 @@ def _without_context_headings(text: str, blocks: Iterable[Block]) -> Iterator[Bl
 
 
 def _spans(text: str, block: Block, counts: SplitCounts) -> Iterator[tuple[int, int]]:
+    for start, end in _uncut_spans(text, block, counts):
+        if end - start > LONG_CHARS:
+            counts.cut += 1
+            yield from _cut(text, start, end)
+        else:
+            yield start, end
+
+
+def _uncut_spans(text: str, block: Block, counts: SplitCounts) -> Iterable[tuple[int, int]]:
     start, end = block.span
     if block.kind is Kind.CODE:
-        spans = _code_spans(text, start, end)
-    elif block.kind in (Kind.TABLE_ROW, Kind.LINE, Kind.HEADING):
-        spans = iter([(start, end)])
-    else:
-        sentences = [(start + s, start + e) for s, e in sentence_spans(text[start:end])]
-        spans = iter(_merge_short(text, sentences))
-        counts.merged += len(sentences)
-    for span in spans:
-        if block.kind not in (Kind.CODE, Kind.TABLE_ROW, Kind.LINE, Kind.HEADING):
-            counts.merged -= 1
-        if span[1] - span[0] > LONG_CHARS:
-            counts.cut += 1
-            yield from _cut(text, *span)
-        else:
-            yield span
+        return _code_spans(text, start, end)
+    if block.kind in _WHOLE:
+        return [(start, end)]
+    sentences = [(start + s, start + e) for s, e in sentence_spans(text[start:end])]
+    merged = _merge_short(text, sentences)
+    counts.merged += len(sentences) - len(merged)
+    return merged
 
 
 def _merge_short(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

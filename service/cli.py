@@ -193,10 +193,11 @@ def result_lines(response: dict[str, Any]) -> Iterator[str]:
 def place_of(result: dict[str, Any]) -> str:
     """Where a result stands: source, title, page, headings."""
     document, provenance = result["document"], result["provenance"]
-    parts = [f"{document['source']} / {document['title'] or document['filename']}"]
+    title = document["title"] or document["filename"]
+    parts = [f"{document['source']} / {title}"]
     if provenance["page"]:
         parts.append(f"page {provenance['page']}")
-    parts.extend(provenance["heading_path"])
+    parts.extend(heading for heading in provenance["heading_path"] if heading != title)
     return click.style(" › ".join(parts), dim=True)
 
 

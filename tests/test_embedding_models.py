@@ -141,6 +141,34 @@ def test_any_encoder_runs_in_openvino(minilm: SentenceTransformerEmbedder, tmp_p
     assert (embed_whole(converted, TEXTS) * embed_whole(minilm, TEXTS)).sum(axis=1).min() > 0.999
 
 
+def test_causal_models_run_in_openvino_or_torch_alike(saved: Callable[..., Path], tmp_path: Path) -> None:
+    folder = saved("tiny", "lasttoken")
+    texts = ["a", TEXTS[0], TEXTS[2], TEXTS[3]]
+    automatic = embed_whole(load(folder, tmp_path, cpu_engine="auto"), texts)
+    assert (automatic * embed_whole(load(folder, tmp_path), texts)).sum(axis=1).min() > 0.99
+
+
+class BranchesOnShape(torch.nn.Module):
+    """What tracing gets wrong: it sees the branch of the example only."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model, self.config = model, model.config
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+        output = self.model(input_ids=input_ids, attention_mask=attention_mask)
+        if input_ids.shape[0] != 2:
+            output.last_hidden_state = output.last_hidden_state.flip(-1)
+        return output
+
+
+def test_a_graph_that_gives_other_vectors_is_refused(tmp_path: Path) -> None:
+    model = SentenceTransformer(str(get_model_path()), device="cpu")[0].model
+    with pytest.raises(ValueError, match="other vectors"):
+        openvino_forward.convert(BranchesOnShape(model), tmp_path / "graph")  # type: ignore[arg-type]
+    assert not openvino_forward.is_converted(tmp_path / "graph")
+
+
 def test_openvino_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino_forward, "is_installed", lambda: False)
     with pytest.raises(ConfigurationError, match="docradar\\[cpu\\]"):

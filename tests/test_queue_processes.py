@@ -24,7 +24,7 @@ def _work(url: str, name: str, done: "Queue[list[str]]") -> None:
     mine: list[str] = []
     while True:
         for job in catalog.claim(name, 2):
-            commit(catalog, job, [unit(0, unit_id=f"{job.document_id}-0")])
+            commit(catalog, job, [unit(0, unit_id=job.document_id)])
             mine.append(job.document_id)
         state = catalog.list_jobs(state=JobState.SUCCEEDED, limit=WRITERS * DOCUMENTS_PER_WRITER + 2)[0]
         if len(state) == WRITERS * DOCUMENTS_PER_WRITER + 1:

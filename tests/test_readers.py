@@ -213,8 +213,10 @@ class TestPdf:
                 [
                     "Introduction",
                     "The radar finds the sentence that means what you asked for, and shows the docu-",
-                ]
-                + ["ment that it stands in.", "1. Install it.", "2. Run it."],
+                    "ment that it stands in.",
+                    "1. Install it.",
+                    "2. Run it.",
+                ],
                 ["Second page text.", "Details", "More words here."],
                 ["Third page text."],
             ],
@@ -242,6 +244,14 @@ class TestPdf:
         assert [b.page for b in document.blocks] == [1, 1, 1, 1, 2, 2, 2, 3]
         assert document.blocks[-1].heading_path == ("Introduction", "Details")
         assert (document.title, document.author) == ("Handbook", "Ann")
+
+    def test_lines_that_only_differ_in_their_numbers_stay(self, tmp_path: Path, reader: sniff.Reader) -> None:
+        pages = [[f"Order {p * 7 + i} was paid on day {i}." for i in range(8)] for p in range(5)]
+        document = reader(
+            files.write(tmp_path, "a.pdf", files.pdf(pages, footer="Orders 2026 - {page}")), LIMITS
+        )
+        assert document.text.count("was paid") == 40
+        assert "Orders 2026" not in document.text
 
     def test_chinese_lines_are_joined_without_spaces(self, tmp_path: Path, reader: sniff.Reader) -> None:
         document = reader(files.DATA / "deploy.zh.pdf", LIMITS)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import pytest_asyncio
 
 from docradar.documents import Kind, Recipe, Split
 from docradar.errors import ReadError
-from ingest.prepare import guess_language
+from ingest.prepare import Prepared, guess_language
 from ingest.sandbox import PrepareRequest, ReadLimits, Sandbox, inspect_file
 
 REPOSITORY = Path(__file__).parents[1]
@@ -31,9 +31,9 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-def request_for(tmp_path: Path) -> Iterator[PrepareRequest]:
+def request_for(tmp_path: Path) -> PrepareRequest:
     """A request for a small text; tests replace what they are about."""
-    yield PrepareRequest(
+    return PrepareRequest(
         path=files.write(tmp_path, "upload", "The radar finds sentences. It shows where they stand."),
         filename="../notes.txt",
         document_id=str(uuid.UUID(int=1)),
@@ -42,8 +42,8 @@ def request_for(tmp_path: Path) -> Iterator[PrepareRequest]:
     )
 
 
-def units(prepared: object) -> list[str]:
-    return [unit.text for passage in prepared.passages() for unit in passage.units]  # type: ignore[attr-defined]
+def units(prepared: Prepared) -> list[str]:
+    return [unit.text for passage in prepared.passages() for unit in passage.units]
 
 
 async def test_a_document_is_prepared_and_streamed_as_often_as_wanted(
@@ -181,6 +181,7 @@ async def test_the_child_sees_nothing_of_ours(
     assert found[0] == "files 5"
     assert "DOCRADAR" not in found[1]
     assert found[2] == f"nice {os.nice(0) + 10}"
+    assert found[3] == "heavy modules 0"
 
 
 async def test_no_child_outlives_a_killed_parent(request_for: PrepareRequest) -> None:
@@ -191,7 +192,7 @@ async def test_no_child_outlives_a_killed_parent(request_for: PrepareRequest) ->
         "document_id=str(uuid.UUID(int=1)), reader='files:report_pid')))"
     )
     path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
-    parent = subprocess.Popen(
+    parent = subprocess.Popen(  # noqa: ASYNC220  it is there to be killed
         [sys.executable, "-c", script, str(request_for.scratch_dir)], env=os.environ | {"PYTHONPATH": path}
     )
     try:

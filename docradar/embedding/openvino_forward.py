@@ -14,6 +14,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from docradar.embedding.folders import build_once
 
 _GRAPH: Final = "openvino_model.xml"
+_LEAST_SIMILARITY: Final = 0.99
 
 
 def is_installed() -> bool:
@@ -47,7 +48,8 @@ def convert(model: PreTrainedModel, folder: Path) -> Path:
     Weights are stored as float16, which halves disk and memory; vectors stay within a cosine of 0.9999.
 
     Raises:
-        Exception: The model has an operation that OpenVINO cannot convert; which one differs from model to model.
+        Exception: OpenVINO cannot convert the model, or not without changing its vectors. Which type it is differs
+            from model to model.
     """
     build_once(folder, is_converted, lambda fresh: _write_graph(model, fresh / _GRAPH))
     return folder / _GRAPH
@@ -77,7 +79,20 @@ def _write_graph(model: PreTrainedModel, path: Path) -> None:
             "ignore"
         )  # tracing warns of branches on shapes, which are the same for every input
         graph = openvino.convert_model(_LastHiddenState(model).eval(), example_input=example)
+    _require_equal_states(model, openvino.compile_model(graph, "CPU"))
     openvino.save_model(graph, path, compress_to_fp16=True)
+
+
+def _require_equal_states(model: PreTrainedModel, compiled: Any) -> None:
+    """Tracing may bake the example's shape or mask into the graph unnoticed; another shape and mask shows it."""
+    ids = torch.arange(1, 40).reshape(3, 13) % model.config.vocab_size
+    mask = torch.tensor([[1] * 13, [1] * 9 + [0] * 4, [1] * 2 + [0] * 11])
+    with torch.inference_mode():
+        expected = model(input_ids=ids, attention_mask=mask).last_hidden_state
+    states = torch.from_numpy(compiled({"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0])
+    similarity = torch.nn.functional.cosine_similarity(states, expected, dim=-1)[mask.bool()].min().item()
+    if not similarity > _LEAST_SIMILARITY:
+        raise ValueError(f"its converted form gives other vectors, cosine {similarity:.3f}")
 
 
 def _openvino() -> Any:

@@ -6,7 +6,6 @@ sentence that runs over a page break becomes two.
 """
 
 import importlib.util
-import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -22,12 +21,13 @@ from ingest.readers.lines import paragraphs
 from ingest.readers.pdf_engines import OutlineEntry, Page, PdfFile, open_pdfium, open_pypdf
 
 _EDGE_LINES: Final = 3  # how far from a page's top and bottom headers and footers are looked for
-_FURNITURE_SHARE: Final = 0.5
+_FURNITURE_SHARE: Final = 0.45
 _FURNITURE_PAGES: Final = 3
 _GARBLED_SHARE: Final = 0.2
-_DIGITS: Final = re.compile(r"\d+")
+_NUMBER: Final = re.compile(r"\d{1,6}")
 _PAGE_NUMBER: Final = re.compile(
-    r"[-–—·|\s]*(?:page|p\.|第)?\s*#(?:\s*(?:of|/|页?\s*[,，/]?\s*共)\s*#)?\s*页?[-–—·|\s]*", re.IGNORECASE
+    r"[-–—·|\s]{0,8}(?:page|p\.|第)?\s?(\d{1,6})(?:\s?(?:of|/|页?[,，/\s]{0,2}共)\s?\d{1,6})?\s?页?[-–—·|\s]{0,8}",
+    re.IGNORECASE,
 )
 _GARBLED: Final = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f]|\\(cid:\\d+\\)")
 _CONTENTS_DOTS: Final = re.compile(r"(?:\.\s?|…|·\s?){4,}\s*\d*\s*$")
@@ -46,7 +46,6 @@ def read_with_pypdf(path: Path, limits: ReadLimits) -> ReadDocument:
 def _read(
     path: Path, limits: ReadLimits, open_pdf: Callable[[Path], AbstractContextManager[PdfFile]]
 ) -> ReadDocument:
-    logging.disable(logging.ERROR)  # pypdf warns of every oddity; this process has no log
     with open_pdf(path) as pdf:
         if pdf.page_count > limits.pages:
             raise ReadError(
@@ -109,12 +108,12 @@ def _why_empty(report: IngestReport) -> str:
 
 def _add_pages(builder: TextBuilder, pages: Sequence[Page], outline: Sequence[OutlineEntry]) -> None:
     lines_by_page = [_lines(page) for page in pages]
-    furniture = _furniture(lines_by_page)
+    furniture = _furniture(pages, lines_by_page)
     contents = _Contents(outline)
     for page, lines in zip(pages, lines_by_page, strict=True):
         contents.begin_page(page.number)
         stretch: list[str] = []
-        for line in (*_without_furniture(lines, furniture), None):
+        for line in (*_without_furniture(page, lines, furniture), None):
             heading = contents.heading(line, page.number) if line else None
             if line is not None and heading is None:
                 stretch.append(line)
@@ -133,33 +132,48 @@ def _lines(page: Page) -> list[str]:
     return [line for line in clean(page.text).split("\n") if not _CONTENTS_DOTS.search(line)]
 
 
-def _shape(line: str) -> str:
-    return _DIGITS.sub("#", " ".join(line.split()))
-
-
 def _edges(lines: list[str]) -> set[int]:
     filled = [i for i, line in enumerate(lines) if line.strip()]
     return {*filled[:_EDGE_LINES], *filled[-_EDGE_LINES:]}
 
 
-def _furniture(lines_by_page: list[list[str]]) -> set[str]:
-    """Shapes of lines (digits made equal) at the edges of at least half of the pages, or of every other one."""
+def _shapes(line: str, page: int) -> set[str]:
+    """What a header or footer has in common on all its pages: its words, and a number that counts the pages.
+
+    The line as it is, and with its first, its last or all of its numbers written as their distance to `page`.
+    """
+    text = " ".join(line.split())
+    numbers = list(_NUMBER.finditer(text))
+    shapes = {text, _NUMBER.sub(lambda match: f"#{int(match[0]) - page}", text)}
+    for number in numbers[:1] + numbers[-1:]:
+        shapes.add(f"{text[: number.start()]}#{int(number[0]) - page}{text[number.end() :]}")
+    return shapes
+
+
+def _furniture(pages: Sequence[Page], lines_by_page: list[list[str]]) -> set[str]:
+    """Shapes of the lines at the edges of at least every other page."""
     votes: Counter[str] = Counter()
-    for lines in lines_by_page:
-        votes.update({_shape(lines[i]) for i in _edges(lines)})
+    for page, lines in zip(pages, lines_by_page, strict=True):
+        votes.update(set().union(*(_shapes(lines[i], page.number) for i in _edges(lines))))
     filled = sum(1 for lines in lines_by_page if lines)
-    least = max(_FURNITURE_PAGES, _FURNITURE_SHARE * filled * 0.9)
+    # Left and right pages may differ, and a chapter's first page often has none.
+    least = max(_FURNITURE_PAGES, _FURNITURE_SHARE * filled)
     return {shape for shape, count in votes.items() if count >= least}
 
 
-def _without_furniture(lines: list[str], furniture: set[str]) -> Iterator[str]:
+def _without_furniture(page: Page, lines: list[str], furniture: set[str]) -> Iterator[str]:
     edges = _edges(lines)
     for i, line in enumerate(lines):
-        if i in edges:
-            shape = _shape(line)
-            if shape in furniture or _PAGE_NUMBER.fullmatch(shape):
-                continue
+        if i in edges and (
+            _is_page_number(line, page.number) or not furniture.isdisjoint(_shapes(line, page.number))
+        ):
+            continue
         yield line
+
+
+def _is_page_number(line: str, page: int) -> bool:
+    match = _PAGE_NUMBER.fullmatch(line.strip())
+    return match is not None and int(match[1]) == page
 
 
 class _Contents:
