@@ -293,7 +293,8 @@ def _filesystem(folder: Path) -> Iterator[None]:
     except OSError as error:
         remedy = "make room on its disk" if error.errno in _NO_ROOM else "check the folder and its disk"
         raise UnavailableError(
-            f"{error.filename or folder} cannot be used now: {error.strerror}; {remedy}", retry_after_seconds=30
+            f"{error.filename or folder} cannot be used now: {error.strerror}; {remedy}",
+            retry_after_seconds=30,
         ) from error
 
 

@@ -6,16 +6,21 @@ uploads, and says what it is doing; whoever needs vectors gets a `ModelLoadingEr
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 from docradar.catalog import Catalog
 from docradar.documents import Generation
 from docradar.embedding.protocol import Embedder, ModelProfile
 from docradar.embedding.scheduler import EmbeddingScheduler
-from docradar.errors import ConfigurationError, DocradarError, ModelLoadingError
+from docradar.errors import ConfigurationError, DocradarError, ModelLoadingError, UnavailableError
+from docradar.index.client import PointsClient
 from docradar.index.unit_index import UnitIndex
 from docradar.settings import Settings
 
@@ -25,6 +30,8 @@ Loader = Callable[[Settings, Callable[[str], None]], Embedder]
 """Settings and somewhere to say what is being done → an embedder. Blocking."""
 
 RETRY_AFTER_SECONDS = 2.0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +146,48 @@ class Engine:
         from docradar.index.client import open_client
 
         load = self._load_embedder or load_embedder
-        embedder = await asyncio.to_thread(load, self._settings, self._set_stage)
+        embedder = await _on_daemon_thread(lambda: load(self._settings, self._set_stage))
         profile = embedder.profile
         self._set_stage("opening the index")
-        generation = Generation.of(fingerprint(profile), profile.id, profile.dim)
-        await asyncio.to_thread(self._catalog.require_generation, generation)
         client = await asyncio.to_thread(open_client, self._settings)
-        index = await UnitIndex.open(client, generation)
+        index = await self._open_index(client, Generation.of(fingerprint(profile), profile.id, profile.dim))
         scheduler = EmbeddingScheduler(embedder, queue_length=self._settings.embedding_queue_length)
         return ReadyEngine(profile, scheduler, index, self._settings.strong_score or profile.strong_score)
 
+    async def _open_index(self, client: PointsClient, generation: Generation) -> UnitIndex:
+        """Waits for a server that is away: it may be starting, as we are."""
+        try:
+            while True:
+                try:
+                    await asyncio.to_thread(self._catalog.require_generation, generation)
+                    return await UnitIndex.open(client, generation)
+                except UnavailableError as error:
+                    self._set_stage(f"waiting: {error}")
+                    await asyncio.sleep(RETRY_AFTER_SECONDS)
+        except BaseException:
+            await client.close()
+            raise
+
     def _set_stage(self, stage: str) -> None:
-        self._stage = stage
-        logger.info("search engine: %s", stage)
+        if stage != self._stage:
+            self._stage = stage
+            logger.info("search engine: %s", stage)
+
+
+async def _on_daemon_thread(function: Callable[[], T]) -> T:
+    """Like `asyncio.to_thread`, but a process that is told to stop does not wait for it to end."""
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            value = function()
+        except BaseException as error:  # noqa: BLE001  handed to the awaiter
+            outcome = partial(result.set_exception, error)
+        else:
+            outcome = partial(result.set_result, value)
+        with suppress(InvalidStateError):  # nobody waits any more
+            outcome()
+
+    threading.Thread(target=run, name="engine-loading", daemon=True).start()
+    return await asyncio.wrap_future(result)
 

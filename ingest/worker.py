@@ -14,18 +14,20 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 from docradar.blobs import Blobs
 from docradar.catalog import Catalog
 from docradar.documents import Job
 from docradar.engine import Engine
-from docradar.errors import DocradarError, JobCanceledError, LeaseLostError, ReadError
+from docradar.errors import DocradarError, JobCanceledError, LeaseLostError, ReadError, UnavailableError
 from docradar.settings import Settings
 from ingest.pipeline import Pipeline, remove_blobs
 from ingest.sandbox import Sandbox
 
 logger = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 1.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,7 +62,8 @@ class Worker:
         self._catalog = catalog
         self._blobs = blobs
         self._engine = engine
-        self._running: dict[str, _Running] = {}
+        # By job and fence: a job whose lease was lost may come back while its last run is still ending.
+        self._running: dict[tuple[str, int], _Running] = {}
         self._slot_freed = asyncio.Event()
         self._draining = asyncio.Event()
         self._control = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lease")
@@ -92,27 +95,32 @@ class Worker:
         self._catalog.wake()
 
     async def _claim_loop(self, sandbox: Sandbox) -> None:
-        pipeline: Pipeline | None = None
         while not self._draining.is_set():
-            pipeline = pipeline or await self._pipeline(sandbox)
-            free = self._settings.worker_concurrency - len(self._running)
-            if pipeline is None or free <= 0:
-                await self._wait_for(
-                    self._slot_freed, self._settings.poll_seconds if pipeline is None else None
-                )
-                continue
             try:
-                jobs = await self._in_control(self._catalog.claim, self.name, free)
+                await self._claim_some(sandbox)
             except DocradarError as error:
                 logger.warning("cannot claim jobs: %s", error)
-                await self._wait_for(self._draining, self._settings.poll_seconds)
-                continue
+                await self._wait_for(self._draining, RETRY_SECONDS)
+            except Exception:
+                # Whatever it was, a service without a worker would leave every document waiting for ever.
+                logger.exception("cannot claim jobs")
+                await self._wait_for(self._draining, RETRY_SECONDS)
+
+    async def _claim_some(self, sandbox: Sandbox) -> None:
+        """Begins what is due and there is room for, or waits until there may be some."""
+        pipeline = self._pipeline(sandbox)
+        free = self._settings.worker_concurrency - len(self._running)
+        if pipeline is None:
+            await self._wait_for(self._draining, self._settings.poll_seconds)
+        elif free <= 0:
+            await self._wait_for(self._slot_freed, None)
+        elif jobs := await self._in_control(self._catalog.claim, self.name, free):
             for job in jobs:
                 self._begin(pipeline, job)
-            if not jobs:
-                await asyncio.to_thread(self._catalog.wait_for_work, self._settings.poll_seconds)
+        else:
+            await asyncio.to_thread(self._catalog.wait_for_work, self._settings.poll_seconds)
 
-    async def _pipeline(self, sandbox: Sandbox) -> Pipeline | None:
+    def _pipeline(self, sandbox: Sandbox) -> Pipeline | None:
         """A pipeline once the engine is ready; while it loads, jobs stay in the queue and lose nothing."""
         if self._engine.status.state != "ready":
             return None
@@ -120,11 +128,11 @@ class Worker:
 
     def _begin(self, pipeline: Pipeline, job: Job) -> None:
         task = asyncio.create_task(self._see_through(pipeline, job), name=f"job-{job.id}")
-        self._running[job.id] = _Running(job, task)
-        task.add_done_callback(lambda _: self._ended(job.id))
+        self._running[job.id, job.fence] = _Running(job, task)
+        task.add_done_callback(lambda _: self._ended(job))
 
-    def _ended(self, job_id: str) -> None:
-        self._running.pop(job_id, None)
+    def _ended(self, job: Job) -> None:
+        del self._running[job.id, job.fence]
         self._slot_freed.set()
 
     async def _see_through(self, pipeline: Pipeline, job: Job) -> None:
@@ -137,8 +145,12 @@ class Worker:
             await self._record(job, self._stopped(job))
         except LeaseLostError as error:
             logger.warning("job %s: %s", job.id, error)
+            await self._record(job, self._lost(job))
         except JobCanceledError:
             await self._record(job, lambda: self._catalog.finish_canceled(job))
+        except UnavailableError as error:
+            logger.warning("job %s: %s", job.id, error)
+            await self._fail(job, str(error), retryable=True, outage=True)
         except DocradarError as error:
             logger.warning("job %s: %s", job.id, error)
             await self._fail(job, str(error), retryable=not isinstance(error, ReadError) or error.retryable)
@@ -150,17 +162,21 @@ class Worker:
                 retryable=True,
             )
 
-    async def _fail(self, job: Job, error: str, *, retryable: bool) -> None:
-        await self._record(job, lambda: self._catalog.fail(job, error, retryable=retryable))
+    async def _fail(self, job: Job, error: str, *, retryable: bool, outage: bool = False) -> None:
+        await self._record(job, lambda: self._catalog.fail(job, error, retryable=retryable, outage=outage))
 
     def _stopped(self, job: Job) -> Callable[[], object]:
-        match self._running[job.id].stop:
+        match self._running[job.id, job.fence].stop:
             case _Stop.CANCELED:
                 return lambda: self._catalog.finish_canceled(job)
             case _Stop.LEASE_LOST:
-                return lambda: None
+                return self._lost(job)
             case _:
                 return lambda: self._catalog.release(job)
+
+    def _lost(self, job: Job) -> Callable[[], object]:
+        """What was upserted since the lease ran out may be nobody's, and later than the sweeps of who took over."""
+        return lambda: self._catalog.request_sweep(job.document_id)
 
     async def _record(self, job: Job, write: Callable[[], object]) -> None:
         """Writes a job's end; where that fails, the lease runs out and the reaper decides."""
@@ -170,12 +186,13 @@ class Worker:
             logger.warning("job %s: its end could not be recorded, its lease will run out: %s", job.id, error)
 
     async def _renew(self) -> None:
-        held = [(running.job.id, running.job.fence) for running in self._running.values()]
+        held = list(self._running)
         if not held:
             return
         leases = await self._in_control(self._catalog.renew, self.name, held)
-        for job_id, lease in leases.items():
-            if running := self._running.get(job_id):
+        for key in held:
+            lease = leases[key[0]]
+            if running := self._running.get(key):
                 if not lease.owned:
                     running.interrupt(_Stop.LEASE_LOST)
                 elif lease.cancel_requested:
@@ -191,7 +208,8 @@ class Worker:
             logger.warning("reconciler: %d documents had no live job; each has one now", found)
 
     async def _finish_or_hand_back(self) -> None:
-        """Lets running jobs come to their end for a moment, then hands the rest back."""
+        """Interrupts what runs, and waits until all of it was handed back."""
+        await asyncio.sleep(0)  # a task that is cancelled before its first step would hand nothing back
         for running in list(self._running.values()):
             running.interrupt(_Stop.DRAINING)
         tasks = [running.task for running in self._running.values()]

@@ -81,3 +81,10 @@ def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"
         time.sleep(0.01)
+
+
+def claim_when_due(catalog: Catalog, worker: str = "w2") -> Job:
+    """The next job, waited for while it backs off."""
+    claimed: list[Job] = []
+    eventually(lambda: bool(claimed.extend(catalog.claim(worker, 1)) or claimed))
+    return claimed[0]

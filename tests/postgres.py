@@ -55,7 +55,7 @@ class PostgresServer:
             str(self._folder),
         ]
         for setting in (
-            "listen_addresses=", "fsync=off", "synchronous_commit=off", "full_page_writes=off",
+            "listen_addresses=", "fsync=off", "full_page_writes=off",
             "shared_buffers=32MB", "max_connections=200", "autovacuum=off", "jit=off",
         ):  # fmt: skip
             arguments += ["-c", setting]

@@ -134,6 +134,11 @@ def create_gateway(folder: Path) -> Litestar:
         body = models.SetPayload.model_validate_json(await request.body())
         return reply(await client.set_payload(name, body.payload, body.filter or body.points))  # type: ignore[arg-type]
 
+    @post("/collections/{name:str}/points/payload/delete")
+    async def delete_payload(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
+        body = models.DeletePayload.model_validate_json(await request.body())
+        return reply(await client.delete_payload(name, body.keys, body.filter or body.points))  # type: ignore[arg-type]
+
     @post("/collections/{name:str}/points/delete")
     async def delete(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
         adapter = TypeAdapter[models.FilterSelector | models.PointIdsList](
@@ -157,6 +162,7 @@ def create_gateway(folder: Path) -> Litestar:
             count,
             facet,
             set_payload,
+            delete_payload,
             delete,
         ],
         on_shutdown=[close],

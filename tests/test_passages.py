@@ -2,6 +2,7 @@
 
 import random
 import uuid
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,13 @@ def document(lines: list[str]) -> list[PreparedPassage]:
     return prepared(*((Kind.PARAGRAPH, stanza, ("Guide",)) for stanza in stanzas))
 
 
+@cache
+def ten_thousand() -> list[PreparedPassage]:
+    passages = document(sentences(10_000))
+    check(passages)
+    return passages
+
+
 def ids(passages: list[PreparedPassage]) -> list[str]:
     return [unit.id for passage in passages for unit in passage.units]
 
@@ -79,26 +87,25 @@ def test_passages_of_real_texts_fit_the_packaged_model() -> None:
             assert model.token_count(passage.passage.text) <= 1.2 * PASSAGE_TOKENS, path
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(5))
 def test_one_edited_sentence_among_10_000_changes_one_passage_rarely_two(seed: int) -> None:
     lines = sentences(10_000)
-    before = document(lines)
-    check(before)
+    before = ten_thousand()
     place = random.Random(seed).randrange(len(lines))
     edited = [*lines[:place], "Somebody has rewritten this very sentence.", *lines[place + 1 :]]
     texts = {p.passage.text for p in before}
-    changed = [p for p in document(edited) if p.passage.text not in texts]
+    after = document(edited)
+    changed = [p for p in after if p.passage.text not in texts]
     assert 1 <= len(changed) <= 2
-    after = set(ids(document(edited)))
-    assert len(after - set(ids(before))) == sum(len(p.units) for p in changed)
+    assert len(set(ids(after)) - set(ids(before))) == sum(len(p.units) for p in changed)
 
 
 def test_of_many_edits_most_change_one_passage() -> None:
-    lines = sentences(2_000)
+    lines = sentences(1_000)
     texts = {p.passage.text for p in document(lines)}
     rng = random.Random(1)
     changed = []
-    for _ in range(40):
+    for _ in range(30):
         place = rng.randrange(len(lines))
         edited = [*lines[:place], "Somebody has rewritten this very sentence.", *lines[place + 1 :]]
         changed.append(sum(p.passage.text not in texts for p in document(edited)))

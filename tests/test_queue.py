@@ -9,7 +9,7 @@ import pytest
 from docradar.catalog import Catalog, DocumentChanges, QueueOptions
 from docradar.documents import DocumentStatus, IngestReport, Job, JobKind, JobState
 from docradar.errors import ConflictError, JobCanceledError, LeaseLostError, NotFoundError
-from tests.catalogs import claim, commit, eventually, ingest, put, sweep_due, unit
+from tests.catalogs import claim, claim_when_due, commit, eventually, ingest, put, sweep_due, unit
 
 
 def messages(catalog: Catalog, job: Job) -> list[str]:
@@ -19,12 +19,6 @@ def messages(catalog: Catalog, job: Job) -> list[str]:
 def expire(catalog: Catalog) -> None:
     """Waits until the running job's lease has run out and was reaped."""
     eventually(lambda: catalog.reap() == 1)
-
-
-def claim_when_due(catalog: Catalog, worker: str = "w2") -> Job:
-    claimed: list[Job] = []
-    eventually(lambda: bool(claimed.extend(catalog.claim(worker, 1)) or claimed))
-    return claimed[0]
 
 
 def test_claim_leases_the_oldest_due_jobs_and_counts_attempts(catalog: Catalog) -> None:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, and_, case, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from docradar.catalog.rows import JOB_COLUMNS, job_from, storable
 from docradar.catalog.schema import jobs
 from docradar.catalog.sql import NOW, QUEUED, RUNNING
 from docradar.catalog.store import Store
-from docradar.catalog.transitions import PRIORITY, change, held, hold, lock_document
+from docradar.catalog.transitions import MAINTENANCE_ATTEMPTS, PRIORITY, change, held, hold, lock_document
 from docradar.catalog.types import Lease
 from docradar.documents import Job, JobKind, JobState
 from docradar.errors import JobCanceledError, LeaseLostError
@@ -119,8 +119,11 @@ class QueueStore(Store):
         with self._database.write() as tx:
             return self._transitions.end(tx, hold(tx, job), JobState.SUCCEEDED)
 
-    def fail(self, job: Job, error: str, *, retryable: bool) -> Job:
+    def fail(self, job: Job, error: str, *, retryable: bool, outage: bool = False) -> Job:
         """Ends an attempt. The job waits for its next one, or has failed, and its document's version with it.
+
+        `outage`: what the job needs is away, which is not its document's fault. Such an attempt does not count, up to
+        `MAINTENANCE_ATTEMPTS` of them, which with the default backoff is about an hour.
 
         Raises:
             LeaseLostError: The job is no longer its holder's.
@@ -130,8 +133,9 @@ class QueueStore(Store):
             current = hold(tx, job)
             if current.cancel_requested:
                 return self._transitions.end_version(tx, current, JobState.CANCELED, CANCELED)
-            if retryable and current.attempts < current.max_attempts:
-                return self._back_off(tx, current, error)
+            allowed = current.max_attempts + (outage and current.attempts < MAINTENANCE_ATTEMPTS)
+            if retryable and current.attempts < allowed:
+                return self._back_off(tx, current, error, max_attempts=allowed)
             return self._transitions.end_version(tx, current, JobState.FAILED, error)
 
     def finish_canceled(self, job: Job) -> Job:
@@ -161,20 +165,25 @@ class QueueStore(Store):
                 f"handed back by {current.lease_owner}",
                 delay_seconds=delay_seconds,
                 attempts=current.attempts - 1,
+                max_attempts=current.max_attempts,
                 error=current.error,
             )
 
-    def reap(self) -> int:
-        """Takes their jobs from workers that have been silent for longer than a lease; returns how many."""
-        expired = select(jobs).where(jobs.c.state == RUNNING, jobs.c.lease_until < NOW)
-        with self._database.read() as connection:
-            candidates = [job_from(row) for row in connection.execute(expired)]
-        return sum(self._reap(job) for job in candidates)
+    def reap(self, *, all_workers: bool = False) -> int:
+        """Takes their jobs from workers that have been silent for longer than a lease; returns how many.
 
-    def _reap(self, job: Job) -> bool:
+        `all_workers`: from any worker, for who knows that there is none.
+        """
+        vanished = true() if all_workers else jobs.c.lease_until < NOW
+        with self._database.read() as connection:
+            running = connection.execute(select(jobs).where(jobs.c.state == RUNNING, vanished))
+            candidates = [job_from(row) for row in running]
+        return sum(self._reap(job, vanished) for job in candidates)
+
+    def _reap(self, job: Job, vanished: ColumnElement[bool]) -> bool:
         with self._database.write() as tx:
             lock_document(tx, job.document_id)
-            still = select(jobs).where(held(job), jobs.c.lease_until < NOW).with_for_update(skip_locked=True)
+            still = select(jobs).where(held(job), vanished).with_for_update(skip_locked=True)
             row = tx.execute(still).one_or_none()
             if row is None:
                 return False
@@ -186,7 +195,8 @@ class QueueStore(Store):
         if job.cancel_requested:
             self._transitions.end_version(tx, job, JobState.CANCELED, CANCELED)
         elif job.attempts < job.max_attempts:
-            self._back_off(tx, job, f"worker {job.lease_owner} stopped answering{stage}")
+            error = f"worker {job.lease_owner} stopped answering{stage}"
+            self._back_off(tx, job, error, max_attempts=job.max_attempts)
         else:
             error = (
                 f"the worker stopped answering{stage} at the last of {job.attempts} attempts; this document may be "
@@ -194,11 +204,17 @@ class QueueStore(Store):
             )
             self._transitions.end_version(tx, job, JobState.FAILED, error)
 
-    def _back_off(self, tx: Connection, job: Job, error: str) -> Job:
+    def _back_off(self, tx: Connection, job: Job, error: str, *, max_attempts: int) -> Job:
         delay = self._transitions.backoff_seconds(job.attempts)
-        message = f"attempt {job.attempts} of {job.max_attempts}: {error}; the next one in {delay:g} s"
+        message = f"attempt {job.attempts} of {max_attempts}: {error}; the next one in {delay:g} s"
         return self._transitions.requeue(
-            tx, job, message, delay_seconds=delay, attempts=job.attempts, error=error
+            tx,
+            job,
+            message,
+            delay_seconds=delay,
+            attempts=job.attempts,
+            max_attempts=max_attempts,
+            error=error,
         )
 
     def seconds_until_due(self) -> float | None:

@@ -62,6 +62,23 @@ class SweepStore(DocumentStore):
                 self._transitions.sweep_after(tx, job)
             return _removable_blobs(tx)
 
+    def request_sweep(self, document_id: str) -> None:
+        """Has a document swept, which may be gone: for who may have left points that the catalog does not know of."""
+        with self._database.write() as tx:
+            row = lock_document(tx, document_id)
+            self._transitions.enqueue(tx, JobKind.SWEEP, document_id, row.desired_version if row else 0)
+
+    def latest_documents(self, limit: int) -> list[str]:
+        """Ids of the documents whose jobs were the last ones to succeed; some of them may be gone."""
+        latest = (
+            select(jobs.c.document_id)
+            .where(jobs.c.state == JobState.SUCCEEDED.value)
+            .order_by(jobs.c.finished_at.desc())
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return list(dict.fromkeys(connection.execute(latest).scalars()))
+
     def removable_blobs(self) -> list[str]:
         """Blobs that nothing refers to any more. `forget_blob` each once its file is gone; else they come again."""
         with self._database.write() as tx:

@@ -22,7 +22,7 @@ from docradar.errors import LeaseLostError
 PRIORITY: Final = {JobKind.DELETE: 10, JobKind.UPDATE: 20, JobKind.SWEEP: 30, JobKind.INGEST: 40}
 
 MAINTENANCE_ATTEMPTS: Final = 20
-"""For jobs that fail only where the index does, never by their document's fault."""
+"""For jobs that fail only where the index does, never by their document's fault, and for outages in the others."""
 
 NO_LEASE: Final = {"lease_owner": None, "lease_until": None}
 
@@ -82,6 +82,7 @@ class Transitions:
         *,
         delay_seconds: float,
         attempts: int,
+        max_attempts: int,
         error: str | None,
     ) -> Job:
         """A running job back into the queue."""
@@ -92,6 +93,7 @@ class Transitions:
             state=JobState.QUEUED.value,
             run_at=NOW + _ms(delay_seconds),
             attempts=attempts,
+            max_attempts=max_attempts,
             error=error and storable(error),
             stage="",
             **NO_LEASE,
