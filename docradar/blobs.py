@@ -89,14 +89,14 @@ class FolderBlobs(Blobs):
         self._root = data_dir / "blobs"
 
     def put_file(self, path: Path) -> str:
-        with _filesystem(self._root), path.open("rb") as file:
+        with disk_errors(self._root), path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             self._put(sha256, lambda place: _link_or_copy(path, place))
         return sha256
 
     def put_bytes(self, content: bytes) -> str:
         sha256 = hashlib.sha256(content).hexdigest()
-        with _filesystem(self._root):
+        with disk_errors(self._root):
             self._put(sha256, lambda place: place.write_bytes(content))
         return sha256
 
@@ -112,7 +112,7 @@ class FolderBlobs(Blobs):
 
     def delete(self, sha256: str, *, spared_seconds: float = SPARED_SECONDS) -> bool:
         path = self._path(sha256)
-        with _filesystem(self._root):
+        with disk_errors(self._root):
             try:
                 if time.time() - path.stat().st_mtime < spared_seconds:
                     return False
@@ -210,7 +210,7 @@ class StoreBlobs(Blobs):
     def _download(self, sha256: str) -> Path:
         import obstore
 
-        with _filesystem(self._scratch):
+        with disk_errors(self._scratch):
             self._scratch.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(prefix="blob-", dir=self._scratch)
             try:
@@ -286,8 +286,12 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _filesystem(folder: Path) -> Iterator[None]:
-    """Turns what a disk says into what an operator can act on."""
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turns what a disk says about `folder` into what an operator can act on.
+
+    Raises:
+        UnavailableError: Instead of any OSError.
+    """
     try:
         yield
     except OSError as error:

@@ -22,8 +22,10 @@ class Owner:
 class DataDirLock:
     """An advisory lock on `data_dir/lock`, released by the kernel when its process ends, however it ends."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], *, unclean: bool = False) -> None:
+        """`unclean`: the last owner did not release it, so its process was killed, or the machine went down."""
         self._file = file
+        self.unclean = unclean
 
     @classmethod
     def acquire(cls, data_dir: Path, command: str, url: str = "") -> "DataDirLock":
@@ -45,10 +47,11 @@ class DataDirLock:
         except OSError as error:
             file.close()
             raise DataDirInUseError(_in_use(data_dir)) from error
+        unclean = (data_dir / "lock").stat().st_size > 0
         file.truncate(0)
         file.write(json.dumps(asdict(Owner(os.getpid(), command, url))))
         file.flush()
-        return cls(file)
+        return cls(file, unclean=unclean)
 
     def release(self) -> None:
         self._file.truncate(0)

@@ -190,4 +190,3 @@ async def _on_daemon_thread(function: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name="engine-loading", daemon=True).start()
     return await asyncio.wrap_future(result)
-

@@ -154,7 +154,7 @@ class Pipeline:
             UnitPoint(
                 unit.id,
                 vector,
-                document_keywords(unit.text, _neighbours(prepared, place)),
+                document_keywords(unit.text, _keyword_context(prepared, place)),
                 unit_payload(unit, payload),
             )
             for prepared, rows in zip(group, vectors, strict=True)
@@ -242,10 +242,11 @@ def _units(prepared: Prepared) -> Iterator[Unit]:
         yield from passage.units
 
 
-def _neighbours(prepared: PreparedPassage, place: int) -> str:
-    """The texts before and after a unit in its passage: context for its keywords."""
+def _keyword_context(prepared: PreparedPassage, place: int) -> str:
+    """What a unit's keywords know beside its own text: its headings, and the units before and after in its passage."""
     units = prepared.units
-    return "\n".join(units[i].text for i in (place - 1, place + 1) if 0 <= i < len(units))
+    neighbours = (units[i].text for i in (place - 1, place + 1) if 0 <= i < len(units))
+    return "\n".join((*units[place].heading_path, *neighbours))
 
 
 def _groups(passages: Iterable[PreparedPassage]) -> Iterator[list[PreparedPassage]]:

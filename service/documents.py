@@ -11,17 +11,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 
-from docradar.catalog import Content, DocumentChanges, PutOutcome
-from docradar.documents import DocumentStatus, Split
+from docradar.catalog import Content, PutOutcome
+from docradar.documents import DocumentFields, DocumentKey, DocumentStatus, Split
 from docradar.errors import InvalidRequestError, TooLargeError
-from service.fields import (
-    checked_collection,
-    checked_meta,
-    checked_tags,
-    fields_of,
-    key_of,
-    text_upload_of_form,
-)
+from service.fields import changes_of, checked_collection, fields_of, key_of, text_upload_of_form
 from service.openapi import UploadOperation
 from service.pages import Limit
 from service.problems import problem_spec
@@ -127,35 +120,9 @@ class DocumentController(Controller):
         cursor: FromQuery[str | None] = None,
     ) -> UnitList:
         """The units that search sees, in their order."""
+        runtime.catalog.get_document(document_id)
         units, next_cursor = runtime.catalog.document_units(document_id, limit=limit, cursor=cursor)
         return UnitList([UnitOut.of(unit) for unit in units], next_cursor)
-
-
-def changes_of(patch: DocumentPatch) -> DocumentChanges:
-    """The fields of a PATCH that were given, checked as an upload's are."""
-    upload = TextUpload(
-        text="",
-        **{
-            name: value
-            for name in ("title", "author", "url", "language")
-            if (value := getattr(patch, name)) is not msgspec.UNSET and value is not None
-        },
-    )
-    checked = fields_of(upload)
-    given = {
-        name: getattr(checked, name)
-        for name in ("title", "author", "url", "language")
-        if getattr(patch, name) is not msgspec.UNSET
-    }
-    if patch.tags is not msgspec.UNSET:
-        given["tags"] = checked_tags(patch.tags)
-    if patch.meta is not msgspec.UNSET:
-        given["meta"] = checked_meta(patch.meta)
-    if not given:
-        raise InvalidRequestError(
-            "the body changes nothing; give at least one of title, author, url, language, tags, meta"
-        )
-    return DocumentChanges(given)
 
 
 async def receive(request: Request[Any, Any, Any], runtime: Runtime) -> list[PutOutcome]:
@@ -224,7 +191,9 @@ async def _store(form: Form, runtime: Runtime) -> list[PutOutcome]:
     ]
 
 
-def _store_file(runtime: Runtime, key: Any, fields: Any, file: UploadedFile, split: Split) -> PutOutcome:
+def _store_file(
+    runtime: Runtime, key: DocumentKey, fields: DocumentFields, file: UploadedFile, split: Split
+) -> PutOutcome:
     sha256 = runtime.blobs.put_file(file.path)
     content = Content(sha256, file.size_bytes, file.media_type, file.filename, split)
     return runtime.catalog.put_document(key, fields, content)

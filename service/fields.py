@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from msgspec import UNSET
 
+from docradar.catalog import DocumentChanges
 from docradar.documents import DocumentFields, DocumentKey, Meta
 from docradar.errors import InvalidRequestError
-from service.schemas import MetaValue, TextUpload
+from service.schemas import DocumentPatch, MetaValue, TextUpload
 
 FORM_FIELDS: Final = (
     "collection",
@@ -70,22 +72,22 @@ def fields_of(upload: TextUpload) -> DocumentFields:
     """The descriptive fields of an upload, trimmed and checked."""
     return DocumentFields(
         title=_checked("title", upload.title),
-        author=_checked("author", upload.author or "") or None,
-        url=_checked("url", upload.url or "") or None,
-        language=_checked("language", upload.language or "").lower() or None,
-        tags=checked_tags(upload.tags),
-        meta=checked_meta(upload.meta),
+        author=_optional("author", upload.author),
+        url=_optional("url", upload.url),
+        language=_language(upload.language),
+        tags=_tags(upload.tags),
+        meta=_meta(upload.meta),
     )
 
 
-def checked_tags(tags: list[str]) -> tuple[str, ...]:
+def _tags(tags: list[str]) -> tuple[str, ...]:
     """Tags without duplicates, in the order given."""
     if len(tags) > MAX_TAGS:
         raise InvalidRequestError(f"{len(tags)} tags are given; a document takes up to {MAX_TAGS}")
     return tuple(dict.fromkeys(_checked("tag", tag, required=True) for tag in tags))
 
 
-def checked_meta(meta: Mapping[str, MetaValue]) -> Meta:
+def _meta(meta: Mapping[str, MetaValue]) -> Meta:
     """Metadata of a document, values as they are."""
     if len(meta) > MAX_META:
         raise InvalidRequestError(f"meta holds {len(meta)} keys; a document takes up to {MAX_META}")
@@ -97,9 +99,41 @@ def checked_meta(meta: Mapping[str, MetaValue]) -> Meta:
     return dict(meta)
 
 
+def changes_of(patch: DocumentPatch) -> DocumentChanges:
+    """The fields that a PATCH names, checked as an upload's are.
+
+    Raises:
+        InvalidRequestError: It names none, or one that cannot be used.
+    """
+    changes: dict[str, object] = {}
+    if patch.title is not UNSET:
+        changes["title"] = _checked("title", patch.title)
+    if patch.author is not UNSET:
+        changes["author"] = _optional("author", patch.author)
+    if patch.url is not UNSET:
+        changes["url"] = _optional("url", patch.url)
+    if patch.language is not UNSET:
+        changes["language"] = _language(patch.language)
+    if patch.tags is not UNSET:
+        changes["tags"] = _tags(patch.tags)
+    if patch.meta is not UNSET:
+        changes["meta"] = _meta(patch.meta)
+    if not changes:
+        raise InvalidRequestError("the body changes nothing; give title, author, url, language, tags or meta")
+    return DocumentChanges(changes)
+
+
 def checked_collection(name: str) -> str:
     """A collection's name, as uploads take it."""
     return _checked("collection", name, required=True)
+
+
+def _optional(name: str, value: str | None) -> str | None:
+    return _checked(name, value or "") or None
+
+
+def _language(value: str | None) -> str | None:
+    return _checked("language", value or "").lower() or None
 
 
 def _checked(name: str, value: str, *, required: bool = False) -> str:

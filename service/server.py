@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 
@@ -39,8 +39,9 @@ async def serve_http(settings: Settings, loader: Loader | None = None) -> None:
     )
     server = uvicorn.Server(config)
     # The server raises the signal again once it is done; it must not end the process before the runtime is closed.
+    # Before the server listens, it must still be heard.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _take_note)
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     async with app.lifespan():
         logger.info("docradar listens on http://%s:%d", settings.host, settings.port)
         try:
@@ -70,7 +71,3 @@ async def work(settings: Settings, loader: Loader | None = None) -> None:
         await stopping
     finally:
         await runtime.close()
-
-
-def _take_note(number: int, _frame: Any) -> None:
-    logger.debug("signal %d", number)

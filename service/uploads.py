@@ -7,6 +7,7 @@ a body that breaks off is an error, never a shorter file.
 import os
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
@@ -14,6 +15,7 @@ from typing import IO, Any, Final
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
 
+from docradar.blobs import disk_errors
 from docradar.errors import InvalidRequestError, TooLargeError
 
 MAX_FILES: Final = 1000
@@ -52,6 +54,7 @@ async def receive_form(
     Raises:
         InvalidRequestError: Not multipart, broken, or cut off.
         TooLargeError: A file, or the other fields together, exceed their limit.
+        UnavailableError: The disk is full, or cannot be written.
     """
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
@@ -61,7 +64,8 @@ async def receive_form(
     try:
         parser = MultipartParser(boundary, receiver.callbacks())
         async for chunk in stream:
-            parser.write(chunk)
+            with disk_errors(folder):
+                parser.write(chunk)
         if parser.state is not MultipartState.END:
             raise InvalidRequestError("the upload broke off before its end; send it again")
     except MultipartParseError as error:
@@ -77,7 +81,8 @@ class _Receiver:
     """Collects one body; the parser's callbacks are its methods."""
 
     def __init__(self, folder: Path, max_file_bytes: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        with disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         self.form = Form()
         self._folder = folder
         self._max_file_bytes = max_file_bytes
@@ -102,7 +107,8 @@ class _Receiver:
 
     def abort(self) -> None:
         if self._file:
-            self._file.close()
+            with suppress(OSError):  # what is buffered does not fit on a full disk
+                self._file.close()
         self.form.discard()
 
     def _grow(self, buffer: bytearray, data: bytes) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from docradar.catalog import Catalog, QueueOptions
 from tests.postgres import SETUP, PostgresServer, binaries
+from tests.processes import launcher as launcher
 
 _numbers = itertools.count()
 

@@ -248,22 +248,27 @@ class Cluster:
         assert response.is_success, response.text
         return response.json()
 
+    def delete(self, document_id: str) -> dict[str, Any]:
+        """Deletes a document; the job."""
+        response = httpx.delete(f"{self.url}/v1/documents/{document_id}", timeout=PATIENCE_SECONDS)
+        assert response.status_code == 202, response.text
+        job: dict[str, Any] = response.json()
+        return job
+
     def job(self, job_id: str) -> dict[str, Any]:
         job: dict[str, Any] = self.get(f"/v1/jobs/{job_id}")
         return job
 
     def under_way(self, job_id: str) -> dict[str, Any]:
         """The job, once some of its units are in the index and before all are."""
-        until(lambda: 0 < self.job(job_id)["done"], what=f"job {job_id} is under way")
+        until(lambda: self.job(job_id)["done"] > 0, what=f"job {job_id} is under way")
         job = self.job(job_id)
         assert job["state"] == "running", job
         return job
 
     def ended(self, job_id: str, *, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """The job, once it has ended."""
-        until(
-            lambda: self.job(job_id)["state"] not in LIVE, seconds=seconds, what=f"job {job_id} ends"
-        )
+        until(lambda: self.job(job_id)["state"] not in LIVE, seconds=seconds, what=f"job {job_id} ends")
         return self.job(job_id)
 
     def succeeded(self, job_id: str, *, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
@@ -300,11 +305,11 @@ class Cluster:
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.data_dir / 'catalog.sqlite3'}"
 
-    def settled(self) -> None:
+    def settled(self, *, seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until no job is left to do, late sweeps included."""
         catalog = Catalog.open(self.database_url)
         try:
-            until(lambda: not catalog.counts().jobs, what="the queue is empty")
+            until(lambda: not catalog.counts().jobs, seconds=seconds, what="the queue is empty")
         finally:
             catalog.close()
 
@@ -313,11 +318,7 @@ class Cluster:
         return asyncio.run(self._audit())
 
     async def _audit(self) -> Audit:
-        settings = Settings(data_dir=self.data_dir, qdrant_url=self.qdrant_url, qdrant_prefer_grpc=False)
-        profile = fake_profile()
-        index = await UnitIndex.open(
-            open_client(settings), Generation.of(fingerprint(profile), profile.id, profile.dim)
-        )
+        index = await self._open_index()
         catalog = Catalog.open(self.database_url)
         try:
             documents = [d for d in catalog.list_documents(limit=10_000)[0] if d.active_version is not None]
@@ -334,15 +335,20 @@ class Cluster:
             catalog.close()
             await index.close()
 
-    async def delete_points(self, document_id: str, count: int) -> None:
+    def delete_points(self, document_id: str, count: int) -> None:
         """Takes points out of the index behind the catalog's back, as a power cut may."""
-        settings = Settings(data_dir=self.data_dir, qdrant_url=self.qdrant_url, qdrant_prefer_grpc=False)
-        profile = fake_profile()
-        index = await UnitIndex.open(
-            open_client(settings), Generation.of(fingerprint(profile), profile.id, profile.dim)
-        )
+        asyncio.run(self._delete_points(document_id, count))
+
+    async def _delete_points(self, document_id: str, count: int) -> None:
+        index = await self._open_index()
         await index.delete(sorted(await index.document_unit_ids(document_id))[:count])
         await index.close()
+
+    async def _open_index(self) -> UnitIndex:
+        settings = Settings(data_dir=self.data_dir, qdrant_url=self.qdrant_url, qdrant_prefer_grpc=False)
+        profile = fake_profile()
+        generation = Generation.of(fingerprint(profile), profile.id, profile.dim)
+        return await UnitIndex.open(open_client(settings), generation)
 
     def close(self) -> None:
         """Ends what is left; a stopped process too."""

@@ -248,7 +248,9 @@ def test_nobody_there_is_the_operators(unused_tcp_port: int) -> None:
     assert "hidden" not in str(failure.value)
 
 
-@pytest.mark.parametrize("url", ["http://host:port/v1", "localhost:8080/v1", "ftp://host/v1", "/v1", "http://"])
+@pytest.mark.parametrize(
+    "url", ["http://host:port/v1", "localhost:8080/v1", "ftp://host/v1", "/v1", "http://"]
+)
 def test_no_url_is_the_operators(url: str) -> None:
     with pytest.raises(ConfigurationError, match="embedding_url"):
         Endpoint(url)

@@ -136,7 +136,7 @@ def test_openvino_equals_torch(
     in_torch: SentenceTransformerEmbedder, in_openvino: SentenceTransformerEmbedder
 ) -> None:
     cosines = (whole_vectors(in_torch, TEXTS) * whole_vectors(in_openvino, TEXTS)).sum(axis=1)
-    assert cosines.min() >= 0.9998
+    assert cosines.min() >= 0.9999
 
 
 def linked_copy(folder: Path, target: Path) -> Path:

@@ -76,8 +76,9 @@ class UnitStore(Store):
     ) -> tuple[list[Unit], str | None]:
         """Units of the active version in their order, and the cursor of the next page where there is one.
 
+        A document that is not there, or not yet read, has none.
+
         Raises:
-            NotFoundError: There is no such document.
             InvalidRequestError: The cursor is not one of this list's.
         """
         after = cursors.decode("units", cursor) if cursor is not None else -1

@@ -45,7 +45,7 @@ class OpenVinoForward(nn.Module):
 def convert(model: PreTrainedModel, folder: Path) -> Path:
     """Path of the model's OpenVINO graph in `folder`, converted first if it is not there.
 
-    Weights are stored as float16, which halves disk and memory; vectors stay within a cosine of 0.9999.
+    Weights are stored as float16, which halves disk and memory; the packaged model keeps a cosine of 0.999999.
 
     Raises:
         Exception: OpenVINO cannot convert the model, or not without changing its vectors. Which type it is differs

@@ -139,7 +139,7 @@ class SentenceTransformerEmbedder:
         return rows, vectors * weights
 
     def _mean_pooled(self, batch: list[Window], features: dict[str, Any]) -> Vectors:
-        # In NumPy, which is single-threaded here: torch's thread pool, left spinning, slows an OpenVINO forward.
+        # In NumPy: spans are ragged, and pooling is too little work for torch's way to be any faster.
         for module in self._before_pooling:
             features = module(features)
         states = _to_numpy(features["token_embeddings"])
@@ -212,7 +212,7 @@ def _fast_tokenizer(model: SentenceTransformer, model_id: str) -> "Tokenizer":
 def weights_digest(model: SentenceTransformer) -> str:
     """16 hex digits that differ when the weights do, wherever they lie and in whatever precision they are loaded.
 
-    Taken from the ends of every tensor, which any training changes, so that it costs milliseconds.
+    Taken from the ends of every tensor, which training changes, so that it costs milliseconds.
     """
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):

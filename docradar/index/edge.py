@@ -26,14 +26,12 @@ from qdrant_client.http import models
 
 from docradar.errors import DataDirInUseError, UnavailableError
 from docradar.index import edge_models
+from docradar.index.client import UPDATES_PER_FLUSH
 
 T = TypeVar("T")
 
 METADATA_FILE: Final = "generation.json"
 OWNER_FILE: Final = "owner.lock"
-# After a kill, the next start replays the write-ahead log from the last flush on, at some 30,000 points/s. A flush stops
-# the process for 50 to 90 ms.
-UPDATES_PER_FLUSH: Final = 256
 POINTS_PER_UPDATE: Final = 256
 
 _DONE: Final = models.UpdateResult(status=models.UpdateStatus.COMPLETED)
