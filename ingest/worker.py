@@ -18,7 +18,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from docradar.blobs import Blobs
 from docradar.catalog import Catalog
-from docradar.documents import Job
+from docradar.documents import Job, JobKind
 from docradar.engine import Engine
 from docradar.errors import DocradarError, JobCanceledError, LeaseLostError, ReadError, UnavailableError
 from docradar.settings import Settings
@@ -137,10 +137,14 @@ class Worker:
 
     async def _see_through(self, pipeline: Pipeline, job: Job) -> None:
         """Runs a job to an end that the catalog knows of, whatever happens in it."""
-        logger.info("job %s: %s of document %s, attempt %d", job.id, job.kind, job.document_id, job.attempts)
+        # A sweep follows every other job; its coming and going is nobody's news.
+        level = logging.DEBUG if job.kind is JobKind.SWEEP else logging.INFO
+        logger.log(
+            level, "job %s: %s of document %s, attempt %d", job.id, job.kind, job.document_id, job.attempts
+        )
         try:
             await pipeline.run(job)
-            logger.info("job %s: succeeded", job.id)
+            logger.log(level, "job %s: succeeded", job.id)
         except asyncio.CancelledError:
             await self._record(job, self._stopped(job))
         except LeaseLostError as error:

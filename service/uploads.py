@@ -4,6 +4,7 @@ python-multipart's parser calls back for each piece of a part. Bytes are counted
 a body that breaks off is an error, never a shorter file.
 """
 
+import mimetypes
 import os
 import tempfile
 from collections.abc import AsyncIterator
@@ -20,7 +21,7 @@ from docradar.errors import InvalidRequestError, TooLargeError
 
 MAX_FILES: Final = 1000
 MAX_FIELDS_BYTES: Final = 1_000_000
-MAX_HEADER_BYTES: Final = 16_384
+UNKNOWN_MEDIA_TYPE: Final = "application/octet-stream"
 
 
 @dataclass(slots=True)
@@ -97,8 +98,8 @@ class _Receiver:
     def callbacks(self) -> Any:
         return {
             "on_part_begin": self._part_begin,
-            "on_header_field": lambda data, start, end: self._grow(self._header_name, data[start:end]),
-            "on_header_value": lambda data, start, end: self._grow(self._header_value, data[start:end]),
+            "on_header_field": lambda data, start, end: self._header_name.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._header_value.extend(data[start:end]),
             "on_header_end": self._header_end,
             "on_headers_finished": self._headers_finished,
             "on_part_data": self._part_data,
@@ -111,11 +112,6 @@ class _Receiver:
                 self._file.close()
         self.form.discard()
 
-    def _grow(self, buffer: bytearray, data: bytes) -> None:
-        buffer += data
-        if len(buffer) > MAX_HEADER_BYTES:
-            raise InvalidRequestError(f"a part's header is longer than {MAX_HEADER_BYTES} bytes")
-
     def _part_begin(self) -> None:
         self._headers = {}
 
@@ -123,8 +119,6 @@ class _Receiver:
         self._headers[self._header_name.decode("latin-1").lower()] = self._header_value.decode("latin-1")
         self._header_name.clear()
         self._header_value.clear()
-        if len(self._headers) > 20:
-            raise InvalidRequestError("a part has more than 20 headers")
 
     def _headers_finished(self) -> None:
         disposition, options = parse_options_header(self._headers.get("content-disposition", ""))
@@ -144,8 +138,9 @@ class _Receiver:
             raise InvalidRequestError(f"more than {MAX_FILES} files in one request; send them in several")
         descriptor, path = tempfile.mkstemp(prefix="upload-", dir=self._folder)
         self._file = os.fdopen(descriptor, "wb", buffering=1 << 20)
-        media_type = self._headers.get("content-type", "").split(";")[0].strip().lower()
-        self.form.files.append(UploadedFile(Path(path), base_name(filename), media_type, 0))
+        name = base_name(filename)
+        declared = self._headers.get("content-type", "").split(";")[0].strip().lower()
+        self.form.files.append(UploadedFile(Path(path), name, media_type_of(name, declared), 0))
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._file is None:
@@ -173,6 +168,13 @@ class _Receiver:
         else:
             self._file.close()
             self._file = None
+
+
+def media_type_of(filename: str, declared: str) -> str:
+    """What the client says a file is, or, where it says nothing of use, what the name says."""
+    if declared and declared != UNKNOWN_MEDIA_TYPE:
+        return declared[:100]
+    return mimetypes.guess_type(filename)[0] or UNKNOWN_MEDIA_TYPE
 
 
 def base_name(filename: str) -> str:

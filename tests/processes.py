@@ -180,6 +180,7 @@ class Cluster:
     def start(self, module: str, *arguments: str, **settings: Any) -> Process:
         """Starts `python -m module`; keyword arguments become DOCRADAR_* variables."""
         log = self.folder / f"{len(self.processes)}.log"
+        log.touch()
         answer = self.launcher.ask(
             module=module,
             arguments=arguments,

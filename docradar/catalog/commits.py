@@ -2,11 +2,11 @@
 
 from sqlalchemy import Select, func, select, update
 
+from docradar.catalog.changes import drop_blobs, hold, lock_document
 from docradar.catalog.rows import AnyRow, report_value, storable
 from docradar.catalog.schema import documents, versions
 from docradar.catalog.schema import units as unit_rows
 from docradar.catalog.store import Store
-from docradar.catalog.transitions import drop_blobs, hold, lock_document
 from docradar.documents import IngestReport, Job, JobState
 from docradar.errors import ConflictError
 
@@ -40,7 +40,7 @@ class CommitStore(Store):
             current = hold(tx, job)
             if (obstacle := _obstacle(document, current)) is not None:
                 drop_blobs(tx, [text_blob])
-                return self._transitions.end_version(tx, current, JobState.CANCELED, obstacle)
+                return self._transitions.end_badly(tx, current, JobState.CANCELED, obstacle)
             written = tx.execute(_count_units(job)).scalar_one()
             if written != units:
                 raise ConflictError(

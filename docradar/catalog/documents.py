@@ -2,10 +2,12 @@
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, false, insert, select, true, update
 
 from docradar.catalog import cursors
+from docradar.catalog.changes import live_jobs, lock_document
 from docradar.catalog.rows import (
+    DOCUMENT_COLUMNS,
     AnyRow,
     content_from,
     content_values,
@@ -18,7 +20,6 @@ from docradar.catalog.rows import (
 from docradar.catalog.schema import documents, jobs, versions
 from docradar.catalog.sql import NOW, insert_or_ignore
 from docradar.catalog.store import Store
-from docradar.catalog.transitions import live_jobs, lock_document
 from docradar.catalog.types import Content, DocumentChanges, PutOutcome, PutResult
 from docradar.documents import Document, DocumentFields, DocumentKey, DocumentStatus, Job, JobKind
 from docradar.errors import ConflictError, NotFoundError
@@ -27,6 +28,31 @@ _NOT_YET: Final = 0
 """The desired version of a row that the same transaction is about to give its first."""
 
 _CONTENT_COLUMNS: Final = ("blob", "size_bytes", "media_type", "filename", "split")
+
+_THIS: Final = documents.c.id == bindparam("document")
+_GET: Final = select(documents).where(_THIS)
+_ADD_DOCUMENT: Final = insert_or_ignore(
+    documents, returning=DOCUMENT_COLUMNS, desired_version=_NOT_YET, created_at=NOW, updated_at=NOW
+)
+_WANT: Final = (
+    update(documents)
+    .where(_THIS)
+    .values(deleted=false(), ended_version=None, ended_state=None, error=None, updated_at=NOW)
+    .returning(*DOCUMENT_COLUMNS)
+)
+_ADD_VERSION: Final = insert(versions).values(created_at=NOW)
+_RELABEL: Final = update(documents).where(_THIS).values(updated_at=NOW).returning(*DOCUMENT_COLUMNS)
+_DELETE: Final = (
+    update(documents)
+    .where(_THIS)
+    .values(deleted=true(), active_version=None, units=0, error=None, updated_at=NOW)
+)
+_LATEST_JOB: Final = (
+    select(jobs)
+    .where(jobs.c.document_id == bindparam("document"), jobs.c.kind != JobKind.SWEEP.value)
+    .order_by(jobs.c.seq.desc())
+    .limit(1)
+)
 
 
 class DocumentStore(Store):
@@ -52,14 +78,12 @@ class DocumentStore(Store):
             row = _locked_or_new(tx, key, fields, content)
             result = _compare(row, fields, content)
             if result in (PutResult.CREATED, PutResult.UPDATED):
-                _set_fields(tx, row.id, fields)
-                job = self._new_version(tx, row, content, attempts)
+                document, job = self._new_version(tx, row, fields, content, attempts)
             elif result is PutResult.RELABELLED:
-                _set_fields(tx, row.id, fields)
-                job = self._transitions.enqueue(tx, JobKind.UPDATE, row.id, row.desired_version)
+                document, job = self._relabel(tx, row, fields)
             else:
-                job = _latest_job(tx, row.id)
-            return PutOutcome(_document(tx, row.id), job, result)
+                document, job = document_from(row), _latest_job(tx, row.id)
+            return PutOutcome(document, job, result)
 
     def get_document(self, document_id: str) -> Document:
         """The document, also while it is being deleted.
@@ -137,9 +161,7 @@ class DocumentStore(Store):
             changed = changes.apply(fields)
             if changed == fields:
                 return document_from(row), _latest_job(tx, document_id)
-            _set_fields(tx, document_id, changed)
-            job = self._transitions.enqueue(tx, JobKind.UPDATE, document_id, row.desired_version)
-            return _document(tx, document_id), job
+            return self._relabel(tx, row, changed)
 
     def delete_document(self, document_id: str) -> Job:
         """Hides the document at once; the job removes its points, then its rows. Twice gives the same job.
@@ -151,59 +173,53 @@ class DocumentStore(Store):
             row = _locked(tx, document_id)
             if row.deleted and (live := live_jobs(tx, document_id, JobKind.DELETE)):
                 return live[0]
-            tx.execute(
-                update(documents)
-                .where(documents.c.id == document_id)
-                .values(deleted=True, active_version=None, units=0, error=None, updated_at=NOW)
-            )
+            tx.execute(_DELETE, {"document": document_id})
             for job in live_jobs(tx, document_id, JobKind.INGEST):
                 self._transitions.cancel(tx, job, "the document was deleted")
             return self._transitions.enqueue(tx, JobKind.DELETE, document_id, row.desired_version)
 
-    def _new_version(self, tx: Connection, row: AnyRow, content: Content, max_attempts: int) -> Job:
+    def _relabel(self, tx: Connection, row: AnyRow, fields: DocumentFields) -> tuple[Document, Job]:
+        """Other fields for a locked document, and the job that brings its points after them."""
+        relabelled = tx.execute(_RELABEL, {"document": row.id, **field_values(fields)}).one()
+        job = self._transitions.enqueue(tx, JobKind.UPDATE, row.id, row.desired_version)
+        return document_from(relabelled), job
+
+    def _new_version(
+        self, tx: Connection, row: AnyRow, fields: DocumentFields, content: Content, max_attempts: int
+    ) -> tuple[Document, Job]:
         """The next version of a locked document, wanted from now on, and the job that brings it in."""
         version = row.desired_version + 1
         values = content_values(content)
-        tx.execute(
-            update(documents)
-            .where(documents.c.id == row.id)
-            .values(
-                desired_version=version,
-                deleted=False,
-                ended_version=None,
-                ended_state=None,
-                error=None,
-                updated_at=NOW,
-                **values,
-            )
-        )
-        tx.execute(insert(versions).values(document_id=row.id, version=version, created_at=NOW, **values))
-        superseded = f"superseded by version {version}"
+        wanted = {"document": row.id, "desired_version": version, **values, **field_values(fields)}
+        document = document_from(tx.execute(_WANT, wanted).one())
+        tx.execute(_ADD_VERSION, {"document_id": row.id, "version": version, **values})
+        if row.desired_version != _NOT_YET:
+            self._supersede(tx, row, f"superseded by version {version}")
+        job = self._transitions.enqueue(tx, JobKind.INGEST, row.id, version, max_attempts=max_attempts)
+        return document, job
+
+    def _supersede(self, tx: Connection, row: AnyRow, reason: str) -> None:
         outdated = live_jobs(tx, row.id, JobKind.INGEST)
         if row.deleted:
             outdated += live_jobs(tx, row.id, JobKind.DELETE)
         for job in outdated:
-            self._transitions.cancel(tx, job, superseded)
-        return self._transitions.enqueue(tx, JobKind.INGEST, row.id, version, max_attempts=max_attempts)
+            self._transitions.cancel(tx, job, reason)
 
 
 def _locked_or_new(tx: Connection, key: DocumentKey, fields: DocumentFields, content: Content) -> AnyRow:
     """The key's row, locked; one without a version yet where there was none."""
-    fresh = insert_or_ignore(tx, documents).values(
-        id=key.document_id,
-        collection=key.collection,
-        source=key.source,
-        external_id=key.external_id,
-        desired_version=_NOT_YET,
-        created_at=NOW,
-        updated_at=NOW,
+    values = {
+        "id": key.document_id,
+        "collection": key.collection,
+        "source": key.source,
+        "external_id": key.external_id,
         **field_values(fields),
         **content_values(content),
-    )
+    }
     while True:
-        tx.execute(fresh)
-        # Another process may have swept the row away between the two statements.
-        if (row := lock_document(tx, key.document_id)) is not None:
+        row = tx.execute(_ADD_DOCUMENT[tx.dialect.name], values).one_or_none()
+        row = row or lock_document(tx, key.document_id)
+        if row is not None:  # or else another process has just swept it away
             return row
 
 
@@ -215,7 +231,7 @@ def _locked(tx: Connection, document_id: str) -> AnyRow:
 
 
 def _document(connection: Connection, document_id: str) -> Document:
-    row = connection.execute(select(documents).where(documents.c.id == document_id)).one_or_none()
+    row = connection.execute(_GET, {"document": document_id}).one_or_none()
     if row is None:
         raise _no_document(document_id)
     return document_from(row)
@@ -233,17 +249,5 @@ def _compare(row: AnyRow, fields: DocumentFields, content: Content) -> PutResult
     return PutResult.UNCHANGED if given_fields_from(row) == fields else PutResult.RELABELLED
 
 
-def _set_fields(tx: Connection, document_id: str, fields: DocumentFields) -> None:
-    tx.execute(
-        update(documents).where(documents.c.id == document_id).values(updated_at=NOW, **field_values(fields))
-    )
-
-
 def _latest_job(tx: Connection, document_id: str) -> Job:
-    row = tx.execute(
-        select(jobs)
-        .where(jobs.c.document_id == document_id, jobs.c.kind != JobKind.SWEEP.value)
-        .order_by(jobs.c.seq.desc())
-        .limit(1)
-    ).one()
-    return job_from(row)
+    return job_from(tx.execute(_LATEST_JOB, {"document": document_id}).one())

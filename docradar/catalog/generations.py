@@ -1,5 +1,7 @@
 """Which model made the points of the index."""
 
+from typing import Final
+
 from sqlalchemy import Connection, select
 
 from docradar.catalog.schema import generation
@@ -7,6 +9,8 @@ from docradar.catalog.sql import NOW, insert_or_ignore
 from docradar.catalog.store import Store
 from docradar.documents import Generation
 from docradar.errors import FingerprintMismatchError
+
+_RECORD: Final = insert_or_ignore(generation, id=1, created_at=NOW)
 
 
 class GenerationStore(Store):
@@ -24,16 +28,13 @@ class GenerationStore(Store):
             FingerprintMismatchError: The stored points were made by another model or recipe.
         """
         with self._database.write() as tx:
-            tx.execute(
-                insert_or_ignore(tx, generation).values(
-                    id=1,
-                    name=wanted.name,
-                    fingerprint=wanted.fingerprint,
-                    model=wanted.model,
-                    dim=wanted.dim,
-                    created_at=NOW,
-                )
-            )
+            values = {
+                "name": wanted.name,
+                "fingerprint": wanted.fingerprint,
+                "model": wanted.model,
+                "dim": wanted.dim,
+            }
+            tx.execute(_RECORD[tx.dialect.name], values)
             stored = _stored(tx)
         if stored is not None and stored.fingerprint != wanted.fingerprint:
             raise FingerprintMismatchError(

@@ -1,15 +1,38 @@
 """Jobs, as people see them: what is going on, how it went, stop it, try it again."""
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, bindparam, false, select, update
 
 from docradar.catalog import cursors
+from docradar.catalog.changes import change, changing, lock_document
 from docradar.catalog.rows import AnyRow, event_from, job_from
 from docradar.catalog.schema import documents, job_events, jobs
 from docradar.catalog.sql import LIVE, NOW
 from docradar.catalog.store import Store
-from docradar.catalog.transitions import change, lock_document
 from docradar.documents import Job, JobEvent, JobKind, JobState
 from docradar.errors import ConflictError, NotFoundError
+
+_GET: Final = select(jobs).where(jobs.c.id == bindparam("job"))
+_RETRY: Final = changing(
+    jobs.c.id == bindparam("job"),
+    state=JobState.QUEUED.value,
+    run_at=NOW,
+    attempts=0,
+    error=None,
+    cancel_requested=false(),
+    stage="",
+    done=0,
+    total=0,
+    started_at=None,
+    finished_at=None,
+)
+_EVENTS: Final = (
+    select(job_events)
+    .where(job_events.c.job_id == bindparam("job"), job_events.c.seq > bindparam("after"))
+    .order_by(job_events.c.seq)
+    .limit(bindparam("most"))
+)
 
 
 class JobStore(Store):
@@ -55,14 +78,9 @@ class JobStore(Store):
 
     def job_events(self, job_id: str, after_seq: int = 0, limit: int = 100) -> list[JobEvent]:
         """The job's story from the line after `after_seq`, oldest first."""
-        query = (
-            select(job_events)
-            .where(job_events.c.job_id == job_id, job_events.c.seq > after_seq)
-            .order_by(job_events.c.seq)
-            .limit(limit)
-        )
+        parameters = {"job": job_id, "after": after_seq, "most": limit}
         with self._database.read() as connection:
-            return [event_from(row) for row in connection.execute(query)]
+            return [event_from(row) for row in connection.execute(_EVENTS, parameters)]
 
     def cancel_job(self, job_id: str) -> Job:
         """Ends a queued ingest, asks a running one to stop; asking twice is asking once.
@@ -105,27 +123,13 @@ class JobStore(Store):
                     .where(documents.c.id == job.document_id)
                     .values(ended_version=None, ended_state=None, error=None)
                 )
-            again = change(
-                tx,
-                jobs.c.id == job.id,
-                "retried on request",
-                state=JobState.QUEUED.value,
-                run_at=NOW,
-                attempts=0,
-                error=None,
-                cancel_requested=False,
-                stage="",
-                done=0,
-                total=0,
-                started_at=None,
-                finished_at=None,
-            )
+            again = change(tx, _RETRY, "retried on request", job=job.id)
             self._wakeup.announce(tx)
             return again[0]
 
 
 def _job(connection: Connection, job_id: str) -> Job:
-    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+    row = connection.execute(_GET, {"job": job_id}).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no job {job_id[:100]!r}")
     return job_from(row)
@@ -134,7 +138,7 @@ def _job(connection: Connection, job_id: str) -> Job:
 def _locked(tx: Connection, job_id: str) -> Job:
     """The job, its document's row locked first and then its own."""
     lock_document(tx, _job(tx, job_id).document_id)
-    row = tx.execute(select(jobs).where(jobs.c.id == job_id).with_for_update()).one_or_none()
+    row = tx.execute(_GET.with_for_update(), {"job": job_id}).one_or_none()
     if row is None:
         raise NotFoundError(f"there is no job {job_id[:100]!r}")
     return job_from(row)

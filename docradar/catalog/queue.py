@@ -3,22 +3,68 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
-from docradar.catalog.rows import JOB_COLUMNS, job_from, storable
+from docradar.catalog.changes import HELD, change, changing, held, hold, lock_document, one
+from docradar.catalog.rows import JOB_COLUMNS, job_from
 from docradar.catalog.schema import jobs
 from docradar.catalog.sql import NOW, QUEUED, RUNNING
 from docradar.catalog.store import Store
-from docradar.catalog.transitions import MAINTENANCE_ATTEMPTS, PRIORITY, change, held, hold, lock_document
+from docradar.catalog.transitions import MAINTENANCE_ATTEMPTS, PRIORITY
 from docradar.catalog.types import Lease
 from docradar.documents import Job, JobKind, JobState
-from docradar.errors import JobCanceledError, LeaseLostError
+from docradar.errors import JobCanceledError
 
 CLAIM_TRIES: Final = 5
 EVENT_INTERVAL_MS: Final = 1000
 
 CANCELED: Final = "canceled on request"
+
+_other = jobs.alias("other")
+_in_front = exists().where(
+    _other.c.document_id == jobs.c.document_id,
+    or_(
+        _other.c.state == RUNNING,
+        and_(_other.c.state == QUEUED, _other.c.run_at <= NOW, _other.c.seq < jobs.c.seq),
+    ),
+)
+_due = (
+    select(jobs.c.seq)
+    .where(jobs.c.state == QUEUED, jobs.c.run_at <= NOW, ~_in_front)
+    .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.seq)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_CLAIM: Final = changing(
+    jobs.c.seq.in_(select(_due.c.seq)),
+    state=JobState.RUNNING.value,
+    attempts=jobs.c.attempts + 1,
+    fence=jobs.c.fence + 1,
+    lease_until=NOW + bindparam("lease_ms"),
+    started_at=NOW,
+    stage="",
+    done=0,
+    total=0,
+    # From here on another change to the document is not covered by this job any more.
+    dedup_key=case((jobs.c.kind == JobKind.INGEST.value, jobs.c.dedup_key), else_=None),
+)
+_RENEW: Final = (
+    update(jobs)
+    .where(
+        jobs.c.id.in_(bindparam("held_ids", expanding=True)),
+        jobs.c.state == RUNNING,
+        jobs.c.lease_owner == bindparam("worker"),
+    )
+    .values(lease_until=NOW + bindparam("lease_ms"))
+    .returning(jobs.c.id, jobs.c.fence, jobs.c.cancel_requested)
+)
+_PROGRESS_TOLD: Final = changing(
+    and_(HELD, or_(jobs.c.stage != bindparam("stage_now"), jobs.c.event_at < NOW - EVENT_INTERVAL_MS))
+)
+_PROGRESS: Final = update(jobs).where(HELD).returning(*JOB_COLUMNS)
+_EARLIEST: Final = select(jobs.c.run_at - NOW).where(jobs.c.state == QUEUED).order_by(jobs.c.run_at).limit(1)
 
 
 class QueueStore(Store):
@@ -32,60 +78,25 @@ class QueueStore(Store):
         for _ in range(CLAIM_TRIES):
             try:
                 with self._database.write() as tx:
-                    return self._claim(tx, worker, limit)
+                    claimed = change(
+                        tx,
+                        _CLAIM,
+                        f"claimed by {worker}",
+                        lease_owner=worker,
+                        lease_ms=self._lease_ms,
+                        most=limit,
+                    )
             except IntegrityError:
                 continue  # another worker began another job of the same document at this moment
+            return sorted(claimed, key=lambda job: (PRIORITY[job.kind], job.run_at))
         return []
-
-    def _claim(self, tx: Connection, worker: str, limit: int) -> list[Job]:
-        other = jobs.alias("other")
-        in_front = exists().where(
-            other.c.document_id == jobs.c.document_id,
-            or_(
-                other.c.state == RUNNING,
-                and_(other.c.state == QUEUED, other.c.run_at <= NOW, other.c.seq < jobs.c.seq),
-            ),
-        )
-        due = (
-            select(jobs.c.seq)
-            .where(jobs.c.state == QUEUED, jobs.c.run_at <= NOW, ~in_front)
-            .order_by(jobs.c.priority, jobs.c.run_at, jobs.c.seq)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            .cte("due")
-        )
-        claimed = change(
-            tx,
-            jobs.c.seq.in_(select(due.c.seq)),
-            f"claimed by {worker}",
-            state=JobState.RUNNING.value,
-            attempts=jobs.c.attempts + 1,
-            fence=jobs.c.fence + 1,
-            lease_owner=worker,
-            lease_until=NOW + self._lease_ms,
-            started_at=NOW,
-            stage="",
-            done=0,
-            total=0,
-            # From here on another change to the document is not covered by this job any more.
-            dedup_key=case((jobs.c.kind == JobKind.INGEST.value, jobs.c.dedup_key), else_=None),
-        )
-        return sorted(claimed, key=lambda job: (PRIORITY[job.kind], job.run_at))
 
     def renew(self, worker: str, held_jobs: Sequence[tuple[str, int]]) -> dict[str, Lease]:
         """Extends the worker's leases on jobs given as (id, fence), and says which it has lost."""
-        extended = (
-            update(jobs)
-            .where(
-                jobs.c.id.in_([job_id for job_id, _ in held_jobs]),
-                jobs.c.state == RUNNING,
-                jobs.c.lease_owner == worker,
-            )
-            .values(lease_until=NOW + self._lease_ms)
-            .returning(jobs.c.id, jobs.c.fence, jobs.c.cancel_requested)
-        )
+        ids = [job_id for job_id, _ in held_jobs]
         with self._database.write() as tx:
-            mine = {(row.id, row.fence): row.cancel_requested for row in tx.execute(extended)}
+            extended = tx.execute(_RENEW, {"held_ids": ids, "worker": worker, "lease_ms": self._lease_ms})
+            mine = {(row.id, row.fence): row.cancel_requested for row in extended}
         return {
             job_id: Lease(owned=(job_id, fence) in mine, cancel_requested=mine.get((job_id, fence), False))
             for job_id, fence in held_jobs
@@ -98,16 +109,13 @@ class QueueStore(Store):
             LeaseLostError: The job is no longer its holder's.
             JobCanceledError: Somebody asked for it to stop.
         """
-        told = or_(jobs.c.stage != stage, jobs.c.event_at < NOW - EVENT_INTERVAL_MS)
-        values = {"stage": storable(stage), "done": done, "total": total}
+        values = {**held(job), "stage": stage, "done": done, "total": total}
         with self._database.write() as tx:
-            changed = change(tx, and_(held(job), told), storable(stage), **values)
+            changed = change(tx, _PROGRESS_TOLD, stage, **values, stage_now=stage)
             if not changed:
-                quietly = update(jobs).where(held(job)).values(**values).returning(*JOB_COLUMNS)
-                changed = [job_from(row) for row in tx.execute(quietly)]
-        if not changed:
-            raise LeaseLostError(f"job {job.id} is no longer held under fence {job.fence}")
-        if changed[0].cancel_requested:
+                changed = [job_from(row) for row in tx.execute(_PROGRESS, values)]
+            current = one(changed, job)
+        if current.cancel_requested:
             raise JobCanceledError(f"job {job.id} was asked to stop")
 
     def succeed(self, job: Job) -> Job:
@@ -132,11 +140,11 @@ class QueueStore(Store):
             lock_document(tx, job.document_id)
             current = hold(tx, job)
             if current.cancel_requested:
-                return self._transitions.end_version(tx, current, JobState.CANCELED, CANCELED)
+                return self._transitions.end_badly(tx, current, JobState.CANCELED, CANCELED)
             allowed = current.max_attempts + (outage and current.attempts < MAINTENANCE_ATTEMPTS)
             if retryable and current.attempts < allowed:
-                return self._back_off(tx, current, error, max_attempts=allowed)
-            return self._transitions.end_version(tx, current, JobState.FAILED, error)
+                return self._transitions.back_off(tx, current, error, max_attempts=allowed)
+            return self._transitions.end_badly(tx, current, JobState.FAILED, error)
 
     def finish_canceled(self, job: Job) -> Job:
         """Ends a job that was asked to stop, and did.
@@ -146,7 +154,7 @@ class QueueStore(Store):
         """
         with self._database.write() as tx:
             lock_document(tx, job.document_id)
-            return self._transitions.end_version(tx, hold(tx, job), JobState.CANCELED, CANCELED)
+            return self._transitions.end_badly(tx, hold(tx, job), JobState.CANCELED, CANCELED)
 
     def release(self, job: Job, *, delay_seconds: float = 0.0) -> Job:
         """Hands a job back with its attempt, to be claimed by anybody after `delay_seconds`.
@@ -158,7 +166,7 @@ class QueueStore(Store):
             lock_document(tx, job.document_id)
             current = hold(tx, job)
             if current.cancel_requested:
-                return self._transitions.end_version(tx, current, JobState.CANCELED, CANCELED)
+                return self._transitions.end_badly(tx, current, JobState.CANCELED, CANCELED)
             return self._transitions.requeue(
                 tx,
                 current,
@@ -183,8 +191,8 @@ class QueueStore(Store):
     def _reap(self, job: Job, vanished: ColumnElement[bool]) -> bool:
         with self._database.write() as tx:
             lock_document(tx, job.document_id)
-            still = select(jobs).where(held(job), vanished).with_for_update(skip_locked=True)
-            row = tx.execute(still).one_or_none()
+            still = select(jobs).where(HELD, vanished).with_for_update(skip_locked=True)
+            row = tx.execute(still, held(job)).one_or_none()
             if row is None:
                 return False
             self._take_back(tx, job_from(row))
@@ -193,35 +201,21 @@ class QueueStore(Store):
     def _take_back(self, tx: Connection, job: Job) -> None:
         stage = f" while {job.stage}" if job.stage else ""
         if job.cancel_requested:
-            self._transitions.end_version(tx, job, JobState.CANCELED, CANCELED)
+            self._transitions.end_badly(tx, job, JobState.CANCELED, CANCELED)
         elif job.attempts < job.max_attempts:
             error = f"worker {job.lease_owner} stopped answering{stage}"
-            self._back_off(tx, job, error, max_attempts=job.max_attempts)
+            self._transitions.back_off(tx, job, error, max_attempts=job.max_attempts)
         else:
             error = (
                 f"the worker stopped answering{stage} at the last of {job.attempts} attempts; this document may be "
                 "what ends it: look at the worker's log, then retry the job"
             )
-            self._transitions.end_version(tx, job, JobState.FAILED, error)
-
-    def _back_off(self, tx: Connection, job: Job, error: str, *, max_attempts: int) -> Job:
-        delay = self._transitions.backoff_seconds(job.attempts)
-        message = f"attempt {job.attempts} of {max_attempts}: {error}; the next one in {delay:g} s"
-        return self._transitions.requeue(
-            tx,
-            job,
-            message,
-            delay_seconds=delay,
-            attempts=job.attempts,
-            max_attempts=max_attempts,
-            error=error,
-        )
+            self._transitions.end_badly(tx, job, JobState.FAILED, error)
 
     def seconds_until_due(self) -> float | None:
         """Until the next queued job may run: 0 where one is due, None where there is none."""
-        earliest = select(jobs.c.run_at - NOW).where(jobs.c.state == QUEUED).order_by(jobs.c.run_at).limit(1)
         with self._database.read() as connection:
-            wait: int | None = connection.execute(earliest).scalar()
+            wait: int | None = connection.execute(_EARLIEST).scalar()
         return None if wait is None else max(0.0, wait / 1000)
 
     def wait_for_work(self, timeout_seconds: float) -> None:

@@ -85,7 +85,7 @@ documents = Table(
     Column("updated_at", BigInteger, nullable=False),
     Index("ix_documents_place", "collection", "source", "seq"),
     Index("ix_documents_status", "status", "seq"),
-    Index("ix_documents_totals", "deleted", "collection", "source", "units"),
+    Index("ix_documents_totals", "collection", "source", "deleted", "units"),
 )
 
 versions = Table(

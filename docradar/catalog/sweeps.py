@@ -4,11 +4,11 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, or_, select
 
+from docradar.catalog.changes import drop_blobs, hold, lock_document
 from docradar.catalog.documents import DocumentStore
-from docradar.catalog.rows import AnyRow, content_from, document_from
+from docradar.catalog.rows import AnyRow, content_from, document_from, given_fields_from
 from docradar.catalog.schema import documents, dropped_blobs, jobs, units, versions
 from docradar.catalog.sql import LIVE
-from docradar.catalog.transitions import drop_blobs, hold, lock_document
 from docradar.catalog.types import SweepState
 from docradar.documents import DocumentStatus, Job, JobKind, JobState
 
@@ -56,7 +56,9 @@ class SweepStore(DocumentStore):
             elif row is not None and not row.deleted:
                 _drop_old_rows(tx, row)
                 if missing_units and row.status == DocumentStatus.READY:
-                    self._new_version(tx, row, content_from(row), self._options.max_attempts)
+                    self._new_version(
+                        tx, row, given_fields_from(row), content_from(row), self._options.max_attempts
+                    )
             self._transitions.end(tx, job, JobState.SUCCEEDED)
             if job.kind is JobKind.DELETE:
                 self._transitions.sweep_after(tx, job)

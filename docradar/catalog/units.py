@@ -1,10 +1,12 @@
 """Units: the text that search results are made from."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from sqlalchemy import ColumnElement, and_, delete, select
+from sqlalchemy import ColumnElement, and_, bindparam, delete, select
 
 from docradar.catalog import cursors
+from docradar.catalog.changes import hold
 from docradar.catalog.rows import (
     DOCUMENT_COLUMNS,
     UNIT_COLUMNS,
@@ -16,9 +18,20 @@ from docradar.catalog.rows import (
 from docradar.catalog.schema import documents, units
 from docradar.catalog.sql import insert_or_ignore
 from docradar.catalog.store import Store
-from docradar.catalog.transitions import hold
 from docradar.catalog.types import HydratedUnit, UnitPlace
 from docradar.documents import Document, Job, Kind, Unit
+
+# A document that is deleted has no active version.
+_ACTIVE: Final = and_(units.c.document_id == documents.c.id, units.c.version == documents.c.active_version)
+_ADD_UNITS: Final = insert_or_ignore(units)
+_CLEAR: Final = delete(units).where(
+    units.c.document_id == bindparam("document"), units.c.version == bindparam("cleared")
+)
+_HYDRATE: Final = (
+    select(*UNIT_COLUMNS, *DOCUMENT_COLUMNS)
+    .join_from(units, documents, _ACTIVE)
+    .where(units.c.unit_id.in_(bindparam("unit_ids", expanding=True)))
+)
 
 
 class UnitStore(Store):
@@ -32,9 +45,7 @@ class UnitStore(Store):
         """
         with self._database.write() as tx:
             hold(tx, job)
-            tx.execute(
-                delete(units).where(units.c.document_id == job.document_id, units.c.version == job.version)
-            )
+            tx.execute(_CLEAR, {"document": job.document_id, "cleared": job.version})
 
     def write_units(self, job: Job, batch: Sequence[Unit]) -> None:
         """Adds units to the job's version. A batch written twice is there once.
@@ -46,7 +57,7 @@ class UnitStore(Store):
         with self._database.write() as tx:
             hold(tx, job)
             if rows:
-                tx.execute(insert_or_ignore(tx, units), rows)
+                tx.execute(_ADD_UNITS[tx.dialect.name], rows)
 
     def unit_ids(self, document_id: str, version: int) -> list[str]:
         """Ids of a version's units, in their order."""
@@ -62,7 +73,7 @@ class UnitStore(Store):
         """Where each unit of the active version stands, by unit id."""
         query = (
             select(units.c.unit_id, units.c.page, units.c.heading_path, units.c.kind)
-            .join(documents, _active())
+            .join(documents, _ACTIVE)
             .where(documents.c.id == document_id)
         )
         with self._database.read() as connection:
@@ -76,9 +87,8 @@ class UnitStore(Store):
     ) -> tuple[list[Unit], str | None]:
         """Units of the active version in their order, and the cursor of the next page where there is one.
 
-        A document that is not there, or not yet read, has none.
-
         Raises:
+            NotFoundError: There is no such document.
             InvalidRequestError: The cursor is not one of this list's.
         """
         after = cursors.decode("units", cursor) if cursor is not None else -1
@@ -98,15 +108,10 @@ class UnitStore(Store):
         One query. The ids come from the index, which may hold points that the catalog no longer knows, or that an
         unfinished job has put there.
         """
-        query = (
-            select(*UNIT_COLUMNS, *DOCUMENT_COLUMNS)
-            .join_from(units, documents, _active())
-            .where(units.c.unit_id.in_(unit_ids))
-        )
         decoded: dict[str, Document] = {}
         hydrated: dict[str, HydratedUnit] = {}
         with self._database.read() as connection:
-            for row in connection.execute(query):
+            for row in connection.execute(_HYDRATE, {"unit_ids": unit_ids}):
                 document = decoded.get(row.id) or decoded.setdefault(row.id, document_from(row))
                 hydrated[row.unit_id] = HydratedUnit(unit_from(row), document)
         return hydrated
@@ -114,18 +119,10 @@ class UnitStore(Store):
     def _active_units(self, document_id: str, where: ColumnElement[bool], limit: int) -> list[Unit]:
         query = (
             select(*UNIT_COLUMNS)
-            .join_from(units, documents, _active())
+            .join_from(units, documents, _ACTIVE)
             .where(documents.c.id == document_id, where)
             .order_by(units.c.ordinal)
             .limit(limit)
         )
         with self._database.read() as connection:
             return [unit_from(row) for row in connection.execute(query)]
-
-
-def _active() -> ColumnElement[bool]:
-    return and_(
-        units.c.document_id == documents.c.id,
-        units.c.version == documents.c.active_version,
-        documents.c.deleted.is_(False),
-    )

@@ -55,7 +55,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_documents_place", "documents", ["collection", "source", "seq"])
     op.create_index("ix_documents_status", "documents", ["status", "seq"])
-    op.create_index("ix_documents_totals", "documents", ["deleted", "collection", "source", "units"])
+    op.create_index("ix_documents_totals", "documents", ["collection", "source", "deleted", "units"])
     op.create_table(
         "dropped_blobs",
         sa.Column("sha256", sa.String(length=64), nullable=False),
