@@ -36,6 +36,9 @@ class Counting:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._real.count_tokens(texts)
 
+    def close(self) -> None:
+        self._real.close()
+
 
 def run() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:

@@ -44,6 +44,9 @@ class RandomVectors:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._real.count_tokens(texts)
 
+    def close(self) -> None:
+        self._real.close()
+
     def _directions(self, count: int) -> Vectors:
         vectors = self._random.standard_normal((count, self.profile.dim), dtype=np.float32)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

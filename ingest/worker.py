@@ -1,7 +1,7 @@
 """Claims jobs, keeps their leases alive, and sees each to an end.
 
-Four loops run side by side: one claims, one renews leases, one gives back the leases of vanished workers, one looks
-for documents that nothing is working on. None waits for another, nor for a job: what touches a file runs in a child
+Three loops run side by side: one claims, one renews leases and takes those of vanished workers, one looks for documents
+that nothing is working on. None waits for another, nor for a job: what touches a file runs in a child
 process, what computes runs in threads. Calls to the catalog that keep leases alive have a thread of their own.
 """
 
@@ -72,8 +72,9 @@ class Worker:
         """Works until `drain`; then every job has ended or was handed back with its attempt."""
         sandbox = Sandbox()
         loops = [
-            asyncio.create_task(self._every(self._settings.heartbeat_seconds, self._renew), name="renew"),
-            asyncio.create_task(self._every(self._settings.heartbeat_seconds, self._reap), name="reap"),
+            asyncio.create_task(
+                self._every(self._settings.heartbeat_seconds, self._keep_leases), name="leases"
+            ),
             asyncio.create_task(
                 self._every(self._settings.reconcile_seconds, self._reconcile), name="reconcile"
             ),
@@ -189,6 +190,11 @@ class Worker:
         except DocradarError as error:
             logger.warning("job %s: its end could not be recorded, its lease will run out: %s", job.id, error)
 
+    async def _keep_leases(self) -> None:
+        """Renews ours before it takes away those of others, or a pause of this whole machine would cost us ours."""
+        await self._renew()
+        await self._in_control(self._catalog.reap)
+
     async def _renew(self) -> None:
         held = list(self._running)
         if not held:
@@ -201,9 +207,6 @@ class Worker:
                     running.interrupt(_Stop.LEASE_LOST)
                 elif lease.cancel_requested:
                     running.interrupt(_Stop.CANCELED)
-
-    async def _reap(self) -> None:
-        await self._in_control(self._catalog.reap)
 
     async def _reconcile(self) -> None:
         removable = await self._in_control(self._catalog.removable_blobs)

@@ -38,6 +38,7 @@ class FakeEmbedder:
     profile: ModelProfile = field(default_factory=fake_profile)
     passages_seen: list[Passage] = field(default_factory=list)
     queries_seen: list[str] = field(default_factory=list)
+    closed: bool = False
 
     def embed_passages(self, passages: Sequence[Passage]) -> list[Vectors]:
         self.passages_seen.extend(passages)
@@ -56,6 +57,9 @@ class FakeEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(_WORD.findall(text)) for text in texts]
+
+    def close(self) -> None:
+        self.closed = True
 
     def _vector(self, text: str) -> Vectors:
         vector = np.full(self.profile.dim, 1e-3)

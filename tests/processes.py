@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from docradar.catalog import Catalog
-from docradar.documents import Generation
+from docradar.documents import Generation, JobState
 from docradar.embedding.profiles import fingerprint
 from docradar.index.client import open_client
 from docradar.index.unit_index import UnitIndex
@@ -168,8 +168,8 @@ class Cluster:
                 "port": self.port,
                 "poll_seconds": 0.1,
                 "retry_backoff_seconds": 0.2,
-                "lease_seconds": 2,
-                "heartbeat_seconds": 0.4,
+                "lease_seconds": 1.5,
+                "heartbeat_seconds": 0.3,
                 "test_embedded": self.folder / "embedded",
             }
             | ({"database": self.database} if self.database else {})
@@ -305,6 +305,17 @@ class Cluster:
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.data_dir / 'catalog.sqlite3'}"
+
+    def idle(self) -> None:
+        """Waits until no job is running or due; late sweeps may be waiting."""
+        catalog = Catalog.open(self.database_url)
+        try:
+            until(
+                lambda: not catalog.counts().jobs.get(JobState.RUNNING) and catalog.seconds_until_due() != 0,
+                what="no job is due",
+            )
+        finally:
+            catalog.close()
 
     def settled(self, *, seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until no job is left to do, late sweeps included."""

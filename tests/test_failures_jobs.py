@@ -9,13 +9,13 @@ import httpx
 from tests.processes import Audit, Cluster, Launcher, cluster, lines, until
 
 UNITS = 640
-SLOWLY = {"test_embed_seconds": 0.15}
+SLOWLY = {"test_embed_seconds": 0.006}  # a unit; about four seconds for such a document
 SOON_SECONDS = 10
 
 
 def stopped_exact(running: Cluster, *, documents: int, units: int) -> None:
     """Ends the service once all is done, and compares what it left."""
-    running.settled()
+    running.idle()
     assert running.processes[-1].stop() == 0
     assert running.audit() == Audit(documents, units, orphans=0, holes=0)
 
@@ -85,7 +85,7 @@ def test_cancel_then_retry(launcher: Launcher, tmp_path: Path, database_url: str
         assert (canceled["state"], canceled["error"]) == ("canceled", "canceled on request")
         assert {d["status"] for d in running.get("/v1/documents")["documents"]} == {"canceled"}
         assert running.search("radar entry") == []
-        running.settled()
+        running.idle()
         assert service.stop() == 0
         assert running.audit() == Audit(0, 0, orphans=0, holes=0)
 

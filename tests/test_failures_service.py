@@ -13,7 +13,7 @@ import pytest
 from tests.processes import LIVE, Audit, Cluster, Launcher, cluster, lines, until
 
 UNITS = 640
-SLOWLY = {"test_embed_seconds": 0.15}
+SLOWLY = {"test_embed_seconds": 0.006}  # a unit; about four seconds for such a document
 SOON_SECONDS = 10
 
 
@@ -62,7 +62,7 @@ def test_killed_again_and_again_throughout_an_upload_loop(
             else:
                 assert job["error"]
         assert found >= 20
-        running.settled()
+        running.idle()
         assert last.stop() == 0
         assert running.audit() == Audit(found, 20 * found, orphans=0, holes=0)
         for leftovers in ("uploads", "scratch"):
@@ -110,9 +110,7 @@ def test_sigterm_before_the_service_listens(launcher: Launcher, tmp_path: Path) 
         assert service.stop(seconds=SOON_SECONDS) == 0, service.output
 
 
-def test_a_model_that_cannot_load_leaves_jobs_queued_and_says_why(
-    launcher: Launcher, tmp_path: Path
-) -> None:
+def test_a_model_that_cannot_load_leaves_jobs_queued_and_says_why(launcher: Launcher, tmp_path: Path) -> None:
     with cluster(launcher, tmp_path) as running:
         service = running.start_service(test_load_error="the model folder is empty; set model to another")
         until(

@@ -51,3 +51,7 @@ class Embedder(Protocol):
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens the model sees of each text, without prompts and special tokens."""
         ...
+
+    def close(self) -> None:
+        """Gives up connections and the like; called once, after the last text."""
+        ...

@@ -104,11 +104,12 @@ class EmbeddingScheduler:
         return await asyncio.wrap_future(bulk.future)
 
     async def close(self) -> None:
-        """Fails what still waits, and returns when the running step has ended."""
+        """Fails what still waits, and returns when the running step has ended and the embedder is closed."""
         with self._changed:
             self._closed = True
             self._changed.notify()
         await asyncio.to_thread(self._thread.join)
+        self._embedder.close()
 
     def _require_open(self) -> None:
         if self._closed:

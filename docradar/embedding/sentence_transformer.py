@@ -83,6 +83,9 @@ class SentenceTransformerEmbedder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._windower.count(texts)
 
+    def close(self) -> None:
+        """Nothing is held beyond memory."""
+
     def _sources(self, passage: Passage) -> list[Source]:
         if len(passage.spans) == 1 and (
             self.profile.recipe is not Recipe.LATE_CHUNKING or passage.spans[0] == (0, len(passage.text))
