@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from uuid import UUID
 
+from bench.figures import Figure
 from docradar.catalog import Catalog, Content
 from docradar.documents import DocumentFields, DocumentKey, IngestReport, Kind, Span, Unit
 from tests.postgres import PostgresServer, binaries
@@ -19,28 +20,26 @@ UNITS = 50_000
 UNITS_A_DOCUMENT = 250
 HITS = 20
 
-Figure = tuple[str, float, str, float | None]
-
 
 def run() -> list[Figure]:
-    """Figures as (name, value, unit, target); a target is a least rate or a longest time."""
-    figures = []
+    """Jobs a second, and the time to turn hits into text."""
+    figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'catalog.sqlite3'}"
-        figures += _figures("SQLite", url, jobs_target=200, workers=1)
+        figures += _figures("SQLite", url, target="≥ 200", workers=1)
     if binaries() is not None:
         with _postgres() as url:
-            figures += _figures("PostgreSQL", url, jobs_target=500, workers=4)
+            figures += _figures("PostgreSQL", url, target="≥ 500", workers=4)
     return figures
 
 
-def _figures(name: str, url: str, *, jobs_target: float, workers: int) -> list[Figure]:
+def _figures(name: str, url: str, *, target: str, workers: int) -> list[Figure]:
     with closing(Catalog.open(url)) as catalog:
         rate = statistics.median(_jobs_per_second(catalog, run, workers) for run in range(3))
         _fill(catalog)
         return [
-            (f"queue, {name}: trivial jobs, enqueued, claimed and ended", rate, "jobs/s", jobs_target),
-            (f"catalog, {name}: {HITS} hits hydrated of {UNITS:,} units", _hydrate_ms(catalog), "ms", 1.0),
+            Figure(f"{name}: trivial jobs, enqueued, claimed and ended", rate, "jobs/s", target),
+            Figure(f"{name}: {HITS} hits hydrated, of {UNITS:,} units", _hydrate_ms(catalog), "ms"),
         ]
 
 

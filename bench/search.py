@@ -25,15 +25,19 @@ UNITS = 50_000
 DOCUMENTS = 50
 QUERIES = 300
 CLIENTS = 8
+NOISE = 0.3  # length of the noise beside a sentence's vector of length 1
 
 
-class RandomVectors:
-    """Passages get random directions, so that 50,000 units are there in seconds; queries use the real model."""
+class Scattered:
+    """Passages get directions scattered around those of real sentences, so that 50,000 units are there in seconds and lie
+    about as densely as real ones do; queries use the real model."""
 
     def __init__(self, real: Embedder) -> None:
         self.profile = real.profile
         self._real = real
         self._random = np.random.default_rng(1)
+        passages = [Passage.whole(sentence) for sentence in sentences(500, seed=11)]
+        self._centres = np.concatenate(real.embed_passages(passages))
 
     def embed_passages(self, passages: Sequence[Passage]) -> list[Vectors]:
         return [self._directions(len(passage.spans)) for passage in passages]
@@ -48,8 +52,10 @@ class RandomVectors:
         self._real.close()
 
     def _directions(self, count: int) -> Vectors:
-        vectors = self._random.standard_normal((count, self.profile.dim), dtype=np.float32)
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        centres = self._centres[self._random.integers(len(self._centres), size=count)]
+        noise = self._random.standard_normal((count, self.profile.dim), dtype=np.float32)
+        scattered = centres + NOISE * noise / np.sqrt(self.profile.dim)
+        return (scattered / np.linalg.norm(scattered, axis=1, keepdims=True)).astype(np.float32)
 
 
 def run() -> Iterator[Figure]:
@@ -75,7 +81,7 @@ def run() -> Iterator[Figure]:
 async def _fill(data_dir: Path, embedder: Embedder) -> None:
     lines = sentences(UNITS)
     size = UNITS // DOCUMENTS
-    async with running(data_dir, embedder=RandomVectors(embedder), max_query_chars=8000) as api:
+    async with running(data_dir, embedder=Scattered(embedder), max_query_chars=8000) as api:
         jobs = [
             await api.put(
                 "\n".join(lines[n * size : (n + 1) * size]),

@@ -15,7 +15,7 @@ day in UTC, so `gt` means after its end and `eq` within it.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -106,6 +106,16 @@ def with_collection(expression: FilterExpression | None, collection: str) -> Fil
     """What `expression` matches within one collection."""
     within = AnyOf("collection", (collection,))
     return within if expression is None else And((within, expression))
+
+
+def without_documents(
+    expression: FilterExpression | None, document_ids: Sequence[str]
+) -> FilterExpression | None:
+    """What `expression` matches outside these documents."""
+    if not document_ids:
+        return expression
+    outside = Not(AnyOf("document_id", tuple(document_ids)))
+    return outside if expression is None else And((outside, expression))
 
 
 def parse_filter(raw: object, fields: Fields = DECLARED_FIELDS) -> FilterExpression:

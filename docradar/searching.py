@@ -10,13 +10,15 @@ from typing import Final
 
 from docradar.catalog import Catalog
 from docradar.documents import Hit, Provenance
+from docradar.embedding.protocol import Vectors
 from docradar.engine import ReadyEngine
-from docradar.filters import FilterExpression
+from docradar.filters import FilterExpression, without_documents
 from docradar.index.points import ScoredId
 
-# The index may hold points of replaced or deleted versions until a sweep removes them. Asking for a few more than
-# wanted makes a second round rare.
+# The index holds points of versions that are coming in, or were replaced a moment ago. Asking for a few more than wanted
+# makes a second round rare.
 EXTRA_CANDIDATES: Final = 16
+CANDIDATES_GROWTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +48,7 @@ async def search(engine: ReadyEngine, catalog: Catalog, query: SearchQuery) -> S
     started = time.perf_counter()
     vector = await engine.scheduler.embed_query(query.text, query.instruction)
     embedded = time.perf_counter()
-    hits: list[Hit] = []
-    candidates = query.limit + EXTRA_CANDIDATES
-    while True:
-        scored = await engine.index.search(
-            vector, filter=query.filter, limit=candidates, score_threshold=query.min_score
-        )
-        hits = await _hydrate(engine, catalog, scored)
-        if len(hits) >= query.limit or len(scored) < candidates:
-            break
-        candidates *= 4
+    hits = await _retrieve(engine, catalog, query, vector)
     ended = time.perf_counter()
     return SearchOutcome(
         hits=hits[: query.limit],
@@ -64,6 +57,22 @@ async def search(engine: ReadyEngine, catalog: Catalog, query: SearchQuery) -> S
         retrieve_ms=(ended - embedded) * 1e3,
         total_ms=(ended - started) * 1e3,
     )
+
+
+async def _retrieve(engine: ReadyEngine, catalog: Catalog, query: SearchQuery, vector: Vectors) -> list[Hit]:
+    """At least `query.limit` hits, where there are as many."""
+    candidates = query.limit + EXTRA_CANDIDATES
+    narrowed = query.filter
+    while True:
+        scored = await engine.index.search(
+            vector, filter=narrowed, limit=candidates, score_threshold=query.min_score
+        )
+        hits = await _hydrate(engine, catalog, scored)
+        if len(hits) >= query.limit or len(scored) < candidates:
+            return hits
+        # What is coming in can be most of what is near: a second filtered search is cheaper than a long list.
+        narrowed = without_documents(query.filter, await asyncio.to_thread(catalog.documents_coming_in))
+        candidates *= CANDIDATES_GROWTH
 
 
 async def _hydrate(engine: ReadyEngine, catalog: Catalog, scored: list[ScoredId]) -> list[Hit]:

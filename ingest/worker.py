@@ -28,6 +28,7 @@ from ingest.sandbox import Sandbox
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 1.0
+ENGINE_POLL_SECONDS: Final = 0.2
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -112,7 +113,7 @@ class Worker:
         pipeline = self._pipeline(sandbox)
         free = self._settings.worker_concurrency - len(self._running)
         if pipeline is None:
-            await self._wait_for(self._draining, self._settings.poll_seconds)
+            await self._wait_for(self._draining, ENGINE_POLL_SECONDS)
         elif free <= 0:
             await self._wait_for(self._slot_freed, None)
         elif jobs := await self._in_control(self._catalog.claim, self.name, free):
@@ -204,6 +205,7 @@ class Worker:
             lease = leases[key[0]]
             if running := self._running.get(key):
                 if not lease.owned:
+                    logger.warning("job %s: its lease ran out and was taken; this run of it ends", key[0])
                     running.interrupt(_Stop.LEASE_LOST)
                 elif lease.cancel_requested:
                     running.interrupt(_Stop.CANCELED)

@@ -69,6 +69,19 @@ def create_app(settings: Settings, *, load_engine: bool = True, loader: Loader |
     )
 
 
+@asynccontextmanager
+async def lifespan_of(app: Litestar) -> AsyncIterator[None]:
+    """The application's life. Litestar puts an error in it into groups; out of here comes the error itself."""
+    try:
+        async with app.lifespan():
+            yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        raise error from None
+
+
 @get("/", media_type=MediaType.TEXT, include_in_schema=False)
 async def index() -> str:
     """Where to go from here."""

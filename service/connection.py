@@ -12,7 +12,7 @@ import httpx
 
 from docradar.errors import DocradarError, UnavailableError
 from docradar.settings import Settings
-from service.app import create_app
+from service.app import create_app, lifespan_of
 
 TIMEOUT_SECONDS: Final = 60.0
 
@@ -38,7 +38,7 @@ async def connect(
         return
     app = create_app(settings, load_engine=load_engine)
     async with (
-        app.lifespan(),
+        lifespan_of(app),
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app),  # type: ignore[arg-type]
             base_url="http://docradar",

@@ -10,7 +10,7 @@ import uvicorn
 from docradar.engine import Loader
 from docradar.errors import ConfigurationError
 from docradar.settings import Settings
-from service.app import create_app
+from service.app import create_app, lifespan_of
 from service.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ async def serve_http(settings: Settings, loader: Loader | None = None) -> None:
     # Before the server listens, it must still be heard.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-    async with app.lifespan():
+    async with lifespan_of(app):
         logger.info("docradar listens on http://%s:%d", settings.host, settings.port)
         try:
             await server.serve()

@@ -86,5 +86,10 @@ def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 def claim_when_due(catalog: Catalog, worker: str = "w2") -> Job:
     """The next job, waited for while it backs off."""
     claimed: list[Job] = []
-    eventually(lambda: bool(claimed.extend(catalog.claim(worker, 1)) or claimed))
+
+    def one_came() -> bool:
+        claimed.extend(catalog.claim(worker, 1))
+        return bool(claimed)
+
+    eventually(one_came)
     return claimed[0]

@@ -10,7 +10,7 @@ import pytest
 
 from docradar.catalog import Catalog, QueueOptions
 from tests.postgres import SETUP, PostgresServer, binaries
-from tests.processes import launcher as launcher
+from tests.processes import launcher  # noqa: F401  (a fixture for everybody, too)
 
 _numbers = itertools.count()
 

@@ -2,11 +2,12 @@
 
 Settings come from DOCRADAR_* as usual. Of the tests' own variables, `DOCRADAR_TEST_EMBED_SECONDS` is how long a passage
 takes, `DOCRADAR_TEST_EMBEDDED` a file that gets a line for every unit embedded, `DOCRADAR_TEST_LOAD_SECONDS` how long the
-model takes to load, and `DOCRADAR_TEST_LOAD_ERROR` why it cannot be.
+model takes to load, `DOCRADAR_TEST_LOAD_ERROR` why it cannot be, and `DOCRADAR_TEST_FILE_BYTES` the size no file may exceed.
 """
 
 import asyncio
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -43,6 +44,8 @@ def load(_settings: Settings, _say: Callable[[str], None]) -> Embedder:
 
 def main() -> None:
     failpoints.arm(os.environ)
+    if size_bytes := os.environ.get("DOCRADAR_TEST_FILE_BYTES"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(size_bytes), int(size_bytes)))
     settings = load_settings()
     configure_logging(settings)
     run = {"serve": serve_http, "worker": work}[sys.argv[1]]

@@ -1,11 +1,13 @@
 """Deterministic stand-ins behind the seams, for everybody's tests."""
 
+import functools
 import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from docradar.documents import Passage
 from docradar.embedding.protocol import ModelProfile, Recipe, Vectors
@@ -64,5 +66,10 @@ class FakeEmbedder:
     def _vector(self, text: str) -> Vectors:
         vector = np.full(self.profile.dim, 1e-3)
         for word in _WORD.findall(text.lower()):
-            vector += np.random.default_rng(zlib.crc32(word.encode())).standard_normal(self.profile.dim)
+            vector += _word_vector(word, self.profile.dim)
         return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+@functools.cache
+def _word_vector(word: str, dim: int) -> NDArray[np.float64]:
+    return np.random.default_rng(zlib.crc32(word.encode())).standard_normal(dim)

@@ -79,10 +79,13 @@ def _run(request: dict[str, Any]) -> NoReturn:
     os.environ.update(request["environment"])
     sys.argv = [request["module"], *request["arguments"]]
     code = 0
+    sys.modules.pop(request["module"], None)  # runpy warns of one that was imported before
     try:
         runpy.run_module(request["module"], run_name="__main__")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         code = 1

@@ -90,7 +90,7 @@ class PostgresServer:
         import psycopg
 
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = self._unprivileged([str(self._programs / program), *arguments])

@@ -90,24 +90,13 @@ def create_gateway(folder: Path) -> Litestar:
         body = models.PointRequest.model_validate_json(await request.body())
         return reply(await client.retrieve(name, body.ids, with_payload=bool(body.with_payload)))
 
-    @post("/collections/{name:str}/points/query")
+    @post("/collections/{name:str}/points/query/batch")
     async def query(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
-        body = models.QueryRequest.model_validate_json(await request.body())
-        prefetch = (
-            body.prefetch if isinstance(body.prefetch, list) else [body.prefetch] if body.prefetch else None
-        )
-        vector = body.query.nearest if isinstance(body.query, models.NearestQuery) else body.query
-        found = await client.query_points(
-            name,
-            vector,
-            using=body.using,
-            prefetch=prefetch,
-            query_filter=body.filter,
-            limit=body.limit or 10,
-            with_payload=bool(body.with_payload),
-            score_threshold=body.score_threshold,
-        )
-        return reply(found)
+        body = models.QueryRequestBatch.model_validate_json(await request.body())
+        for search in body.searches:
+            if isinstance(search.query, models.NearestQuery):
+                search.query = search.query.nearest
+        return reply(await client.query_batch_points(name, body.searches))
 
     @post("/collections/{name:str}/points/scroll")
     async def scroll(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:

@@ -218,6 +218,22 @@ def test_points_missing_in_the_index_bring_the_document_in_again(catalog: Catalo
     assert catalog.get_document(document_id).status is DocumentStatus.READY
 
 
+def test_a_sweep_can_be_asked_for_also_of_a_document_that_is_gone(catalog: Catalog) -> None:
+    document_id = ingest(catalog)
+    assert catalog.latest_documents(10) == [document_id]
+    catalog.request_sweep(document_id)
+    catalog.request_sweep(document_id)
+    catalog.request_sweep("gone")
+    sweeps = catalog.claim("w", 10)
+    assert {(job.kind, job.document_id) for job in sweeps} == {
+        (JobKind.SWEEP, document_id),
+        (JobKind.SWEEP, "gone"),
+    }
+    for job in sweeps:
+        catalog.finish_sweep(job)
+    assert set(catalog.hydrate(["a-0"])) == {"a-0"}
+
+
 def test_finished_sweeps_leave_no_row(catalog: Catalog) -> None:
     ingest(catalog)
     put(catalog, text="v2")

@@ -42,7 +42,7 @@ def test_killed_again_and_again_throughout_an_upload_loop(
     launcher: Launcher, tmp_path: Path, database_url: str
 ) -> None:
     chance = random.Random(7)
-    with cluster(launcher, tmp_path, database_url, test_embed_seconds=0.02) as running:
+    with cluster(launcher, tmp_path, database_url, test_embed_seconds=0.003) as running:
         uploader = Uploader(running, 30)
         uploader.start()
         for _ in range(4):
@@ -172,8 +172,10 @@ def test_three_uploaders_and_two_workers_on_one_database(
     with cluster(launcher, tmp_path, database_url, shared_index=True) as running:
         # Three services, since it is they who write; each has a port of its own.
         services = [running]
-        for number in range(2):
-            services.append(Cluster(launcher, tmp_path / str(number), database_url, running.qdrant_port))
+        services += [
+            Cluster(launcher, tmp_path / str(number), database_url, running.qdrant_port)
+            for number in range(2)
+        ]
         try:
             for service in services:
                 service.folder.mkdir(exist_ok=True)
@@ -194,7 +196,7 @@ def test_three_uploaders_and_two_workers_on_one_database(
             ]
             assert [job["attempts"] for job in ended] == [1] * 36
             assert sorted(job["state"] for job in ended) == ["failed"] * 3 + ["succeeded"] * 33
-            running.settled()
+            running.idle()
             assert running.audit() == Audit(33, 33 * 20, orphans=0, holes=0)
             for service in services:
                 for process in service.processes:

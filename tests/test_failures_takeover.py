@@ -106,7 +106,7 @@ def test_a_worker_that_was_only_stopped_changes_nothing_when_it_wakes(
         exact(running, units=10)
         before = (running.job(first["id"]), running.story(first["id"]), running.get("/v1/documents"))
         sleeper.signal(signal.SIGCONT)
-        until(lambda: "no longer held" in sleeper.output, what="the sleeper notices")
+        until(lambda: "lease ran out" in sleeper.output, what="the sleeper notices")
         until(lambda: running.audit() == Audit(1, 10, 0, 0), what="the sleeper's points are swept")
         assert (running.job(first["id"]), running.story(first["id"]), running.get("/v1/documents")) == before
         assert sleeper.stop() == 0

@@ -141,7 +141,7 @@ async def test_both_protocols_carry_every_request(tmp_path: Path) -> None:
         "create_collection",
         "create_payload_index",
         "upsert",
-        "query_points",
+        "query_batch_points",
         "scroll",
         "retrieve",
     }
@@ -207,6 +207,12 @@ def assert_carried(part: Any) -> None:
             message = RestToGrpc.convert_point_struct(part)
             assert GrpcToRest.convert_payload(message.payload) == part.payload
             assert set(message.vectors.vectors.vectors) == {wire.DENSE, wire.KEYWORDS}
+        case models.QueryRequest():
+            message = RestToGrpc.convert_query_request(part, "units")
+            assert (message.limit, message.using) == (part.limit, part.using or "")
+            assert message.HasField("filter") == (part.filter is not None)
+            assert message.HasField("score_threshold") == (part.score_threshold is not None)
+            assert len(message.prefetch) == len(part.prefetch or [])
         case models.Prefetch():
             assert RestToGrpc.convert_prefetch_query(part).using == part.using
         case models.FusionQuery():

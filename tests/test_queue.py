@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Thread
 
 import pytest
+from sqlalchemy import update
 
 from docradar.catalog import Catalog, DocumentChanges, QueueOptions
+from docradar.catalog.schema import jobs
+from docradar.catalog.transitions import MAINTENANCE_ATTEMPTS
 from docradar.documents import DocumentStatus, IngestReport, Job, JobKind, JobState
 from docradar.errors import ConflictError, JobCanceledError, LeaseLostError, NotFoundError
 from tests.catalogs import claim, claim_when_due, commit, eventually, ingest, put, sweep_due, unit
@@ -124,6 +128,17 @@ def test_a_stale_worker_changes_nothing(catalog: Catalog) -> None:
             claim_when_due(catalog)
 
 
+def test_who_knows_that_no_worker_is_left_takes_all_jobs_back_at_once(database_url: str) -> None:
+    with closing(
+        Catalog.open(database_url, QueueOptions(lease_seconds=600, backoff_seconds=0.01))
+    ) as catalog:
+        put(catalog)
+        job = claim(catalog)
+        assert catalog.reap() == 0
+        assert catalog.reap(all_workers=True) == 1
+        assert claim_when_due(catalog).id == job.id
+
+
 def test_worker_that_vanishes_at_every_attempt_fails_the_document(database_url: str) -> None:
     catalog = Catalog.open(
         database_url, QueueOptions(lease_seconds=0.05, backoff_seconds=0.01, max_attempts=2)
@@ -176,6 +191,23 @@ def test_failure_of_the_document_itself_is_final(catalog: Catalog) -> None:
     document = catalog.get_document(failed.document_id)
     assert (document.status, document.error, document.active_version) == ("failed", "encrypted", 1)
     assert set(catalog.hydrate(["a-0"])) == {"a-0"}
+
+
+def test_an_outage_uses_up_no_attempt_but_not_for_ever(catalog: Catalog) -> None:
+    put(catalog)
+    job = claim(catalog)
+    waiting = catalog.fail(job, "index away", retryable=True, outage=True)
+    assert (waiting.state, waiting.attempts, waiting.max_attempts) == (JobState.QUEUED, 1, 4)
+    _exhaust(catalog, waiting, attempts=MAINTENANCE_ATTEMPTS)
+    last = claim_when_due(catalog)
+    assert catalog.fail(last, "still away", retryable=True, outage=True).state is JobState.FAILED
+
+
+def _exhaust(catalog: Catalog, job: Job, *, attempts: int) -> None:
+    """As if all but the last of so many attempts had been used, and all were over by now."""
+    spent = update(jobs).where(jobs.c.id == job.id)
+    with catalog._database.write() as tx:
+        tx.execute(spent.values(attempts=attempts - 1, max_attempts=attempts, run_at=0))
 
 
 def test_failure_of_an_outdated_version_leaves_the_document_alone(catalog: Catalog) -> None:

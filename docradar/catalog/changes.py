@@ -16,9 +16,12 @@ HELD: Final = and_(
 )
 """True of a job while the lease it was claimed with is its latest."""
 
-STILL_LIVE: Final = and_(
-    jobs.c.id == bindparam("job"), jobs.c.fence == bindparam("held_fence"), jobs.c.state.in_(LIVE)
+UNCHANGED: Final = and_(
+    jobs.c.id == bindparam("job"),
+    jobs.c.fence == bindparam("held_fence"),
+    jobs.c.state == bindparam("state_before"),
 )
+"""True of a job that is in the state it was seen in, under the same lease."""
 
 NO_LEASE: Final = {"lease_owner": None, "lease_until": None}
 
@@ -58,13 +61,20 @@ def tell(tx: Connection, rows: Iterable[AnyRow], message: str) -> None:
         }
         for row in rows
     ]
-    if lines:
+    if len(lines) == 1:  # the common case; psycopg sets up a pipeline for a batch
+        tx.execute(_ADD_EVENTS, lines[0])
+    elif lines:
         tx.execute(_ADD_EVENTS, lines)
 
 
 def held(job: Job) -> dict[str, Any]:
-    """Parameters of `HELD` and `STILL_LIVE`."""
+    """Parameters of `HELD`."""
     return {"job": job.id, "held_fence": job.fence}
+
+
+def unchanged(job: Job) -> dict[str, Any]:
+    """Parameters of `UNCHANGED`."""
+    return {**held(job), "state_before": job.state.value}
 
 
 _HOLD: Final = select(jobs).where(HELD).with_for_update()

@@ -4,6 +4,7 @@ On SQLite one connection a process writes, and waits its turn in the database fi
 their own and never wait for a writer (write-ahead log).
 """
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +12,24 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InvalidatePoolError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from docradar.errors import ConfigurationError, OverloadedError, UnavailableError
 
 BUSY_SECONDS: Final = 60
 """How long a writer waits for the others before it gives up."""
+
+REST_SECONDS: Final = 1.0
+"""A connection that was not used for this long is tried before it is used again."""
 
 _POSTGRESQL_NAMES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 
@@ -41,7 +52,9 @@ class Database:
         parsed = _parse(url)
         if parsed.drivername == "sqlite":
             return cls(parsed, *_sqlite_engines(parsed))
-        engine = create_engine(parsed, pool_size=8, max_overflow=24, pool_pre_ping=True)
+        engine = create_engine(parsed, pool_size=8, max_overflow=24)
+        event.listen(engine, "checkin", _note_time)
+        event.listen(engine, "checkout", _ping_after_rest)
         return cls(parsed, engine.execution_options(isolation_level="AUTOCOMMIT"), engine)
 
     @property
@@ -105,6 +118,23 @@ def _parse(url: str) -> URL:
     if parsed.database in (None, "", ":memory:"):
         raise ConfigurationError("setting database must name a file: sqlite:///path/to/catalog.sqlite3")
     return parsed
+
+
+def _note_time(_connection: Any, entry: ConnectionPoolEntry) -> None:
+    entry.info["returned"] = time.monotonic()
+
+
+def _ping_after_rest(connection: Any, entry: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+    """Finds connections that have died in the pool, without a round trip at every use of a busy one."""
+    if time.monotonic() - entry.info.get("returned", math.inf) < REST_SECONDS:
+        return
+    import psycopg
+
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise InvalidatePoolError from error  # all others have died with it
 
 
 def _sqlite_engines(url: URL) -> tuple[Engine, Engine]:

@@ -24,15 +24,12 @@ from docradar.catalog.types import Content, DocumentChanges, PutOutcome, PutResu
 from docradar.documents import Document, DocumentFields, DocumentKey, DocumentStatus, Job, JobKind
 from docradar.errors import ConflictError, NotFoundError
 
-_NOT_YET: Final = 0
-"""The desired version of a row that the same transaction is about to give its first."""
-
 _CONTENT_COLUMNS: Final = ("blob", "size_bytes", "media_type", "filename", "split")
 
 _THIS: Final = documents.c.id == bindparam("document")
 _GET: Final = select(documents).where(_THIS)
 _ADD_DOCUMENT: Final = insert_or_ignore(
-    documents, returning=DOCUMENT_COLUMNS, desired_version=_NOT_YET, created_at=NOW, updated_at=NOW
+    documents, returning=DOCUMENT_COLUMNS, desired_version=1, created_at=NOW, updated_at=NOW
 )
 _WANT: Final = (
     update(documents)
@@ -75,15 +72,12 @@ class DocumentStore(Store):
         )
         attempts = max_attempts or self._options.max_attempts
         with self._database.write() as tx:
-            row = _locked_or_new(tx, key, fields, content)
-            result = _compare(row, fields, content)
-            if result in (PutResult.CREATED, PutResult.UPDATED):
-                document, job = self._new_version(tx, row, fields, content, attempts)
-            elif result is PutResult.RELABELLED:
-                document, job = self._relabel(tx, row, fields)
-            else:
-                document, job = document_from(row), _latest_job(tx, row.id)
-            return PutOutcome(document, job, result)
+            while True:
+                if (created := self._create(tx, key, fields, content, attempts)) is not None:
+                    return created
+                if (row := lock_document(tx, key.document_id)) is not None:
+                    return self._replace(tx, row, fields, content, attempts)
+                # Between the two another process has swept the document away.
 
     def get_document(self, document_id: str) -> Document:
         """The document, also while it is being deleted.
@@ -184,19 +178,54 @@ class DocumentStore(Store):
         job = self._transitions.enqueue(tx, JobKind.UPDATE, row.id, row.desired_version)
         return document_from(relabelled), job
 
+    def _create(
+        self, tx: Connection, key: DocumentKey, fields: DocumentFields, content: Content, max_attempts: int
+    ) -> PutOutcome | None:
+        """The first version of a document, or None where there is the document already."""
+        values = {
+            "id": key.document_id,
+            "collection": key.collection,
+            "source": key.source,
+            "external_id": key.external_id,
+            **field_values(fields),
+            **content_values(content),
+        }
+        row = tx.execute(_ADD_DOCUMENT[tx.dialect.name], values).one_or_none()
+        if row is None:
+            return None
+        job = self._bring_in(tx, row, content, max_attempts)
+        return PutOutcome(document_from(row), job, PutResult.CREATED)
+
+    def _replace(
+        self, tx: Connection, row: AnyRow, fields: DocumentFields, content: Content, max_attempts: int
+    ) -> PutOutcome:
+        """What a put comes to for a document that is there."""
+        result = _compare(row, fields, content)
+        if result is PutResult.UNCHANGED:
+            return PutOutcome(document_from(row), _latest_job(tx, row.id), result)
+        if result is PutResult.RELABELLED:
+            return PutOutcome(*self._relabel(tx, row, fields), result)
+        return PutOutcome(*self._new_version(tx, row, fields, content, max_attempts), result)
+
     def _new_version(
         self, tx: Connection, row: AnyRow, fields: DocumentFields, content: Content, max_attempts: int
     ) -> tuple[Document, Job]:
         """The next version of a locked document, wanted from now on, and the job that brings it in."""
-        version = row.desired_version + 1
-        values = content_values(content)
-        wanted = {"document": row.id, "desired_version": version, **values, **field_values(fields)}
-        document = document_from(tx.execute(_WANT, wanted).one())
-        tx.execute(_ADD_VERSION, {"document_id": row.id, "version": version, **values})
-        if row.desired_version != _NOT_YET:
-            self._supersede(tx, row, f"superseded by version {version}")
-        job = self._transitions.enqueue(tx, JobKind.INGEST, row.id, version, max_attempts=max_attempts)
-        return document, job
+        wanted = {
+            "document": row.id,
+            "desired_version": row.desired_version + 1,
+            **field_values(fields),
+            **content_values(content),
+        }
+        advanced = tx.execute(_WANT, wanted).one()
+        self._supersede(tx, row, f"superseded by version {advanced.desired_version}")
+        return document_from(advanced), self._bring_in(tx, advanced, content, max_attempts)
+
+    def _bring_in(self, tx: Connection, row: AnyRow, content: Content, max_attempts: int) -> Job:
+        """The row and the job of the version that is wanted now."""
+        version = row.desired_version
+        tx.execute(_ADD_VERSION, {"document_id": row.id, "version": version, **content_values(content)})
+        return self._transitions.enqueue(tx, JobKind.INGEST, row.id, version, max_attempts=max_attempts)
 
     def _supersede(self, tx: Connection, row: AnyRow, reason: str) -> None:
         outdated = live_jobs(tx, row.id, JobKind.INGEST)
@@ -204,23 +233,6 @@ class DocumentStore(Store):
             outdated += live_jobs(tx, row.id, JobKind.DELETE)
         for job in outdated:
             self._transitions.cancel(tx, job, reason)
-
-
-def _locked_or_new(tx: Connection, key: DocumentKey, fields: DocumentFields, content: Content) -> AnyRow:
-    """The key's row, locked; one without a version yet where there was none."""
-    values = {
-        "id": key.document_id,
-        "collection": key.collection,
-        "source": key.source,
-        "external_id": key.external_id,
-        **field_values(fields),
-        **content_values(content),
-    }
-    while True:
-        row = tx.execute(_ADD_DOCUMENT[tx.dialect.name], values).one_or_none()
-        row = row or lock_document(tx, key.document_id)
-        if row is not None:  # or else another process has just swept it away
-            return row
 
 
 def _locked(tx: Connection, document_id: str) -> AnyRow:
@@ -242,7 +254,7 @@ def _no_document(document_id: str) -> NotFoundError:
 
 
 def _compare(row: AnyRow, fields: DocumentFields, content: Content) -> PutResult:
-    if row.desired_version == _NOT_YET or row.deleted:
+    if row.deleted:
         return PutResult.CREATED
     if content_from(row) != content or row.ended_version == row.desired_version:
         return PutResult.UPDATED

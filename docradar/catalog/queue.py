@@ -19,8 +19,6 @@ from docradar.errors import JobCanceledError
 CLAIM_TRIES: Final = 5
 EVENT_INTERVAL_MS: Final = 1000
 
-CANCELED: Final = "canceled on request"
-
 _other = jobs.alias("other")
 _in_front = exists().where(
     _other.c.document_id == jobs.c.document_id,
@@ -125,7 +123,7 @@ class QueueStore(Store):
             LeaseLostError: The job is no longer its holder's.
         """
         with self._database.write() as tx:
-            return self._transitions.end(tx, hold(tx, job), JobState.SUCCEEDED)
+            return self._transitions.end(tx, job, JobState.SUCCEEDED)
 
     def fail(self, job: Job, error: str, *, retryable: bool, outage: bool = False) -> Job:
         """Ends an attempt. The job waits for its next one, or has failed, and its document's version with it.
@@ -140,7 +138,7 @@ class QueueStore(Store):
             lock_document(tx, job.document_id)
             current = hold(tx, job)
             if current.cancel_requested:
-                return self._transitions.end_badly(tx, current, JobState.CANCELED, CANCELED)
+                return self._transitions.end_badly(tx, current, JobState.CANCELED, _why_canceled(current))
             allowed = current.max_attempts + (outage and current.attempts < MAINTENANCE_ATTEMPTS)
             if retryable and current.attempts < allowed:
                 return self._transitions.back_off(tx, current, error, max_attempts=allowed)
@@ -154,7 +152,8 @@ class QueueStore(Store):
         """
         with self._database.write() as tx:
             lock_document(tx, job.document_id)
-            return self._transitions.end_badly(tx, hold(tx, job), JobState.CANCELED, CANCELED)
+            current = hold(tx, job)
+            return self._transitions.end_badly(tx, current, JobState.CANCELED, _why_canceled(current))
 
     def release(self, job: Job, *, delay_seconds: float = 0.0) -> Job:
         """Hands a job back with its attempt, to be claimed by anybody after `delay_seconds`.
@@ -166,7 +165,7 @@ class QueueStore(Store):
             lock_document(tx, job.document_id)
             current = hold(tx, job)
             if current.cancel_requested:
-                return self._transitions.end_badly(tx, current, JobState.CANCELED, CANCELED)
+                return self._transitions.end_badly(tx, current, JobState.CANCELED, _why_canceled(current))
             return self._transitions.requeue(
                 tx,
                 current,
@@ -201,7 +200,7 @@ class QueueStore(Store):
     def _take_back(self, tx: Connection, job: Job) -> None:
         stage = f" while {job.stage}" if job.stage else ""
         if job.cancel_requested:
-            self._transitions.end_badly(tx, job, JobState.CANCELED, CANCELED)
+            self._transitions.end_badly(tx, job, JobState.CANCELED, _why_canceled(job))
         elif job.attempts < job.max_attempts:
             error = f"worker {job.lease_owner} stopped answering{stage}"
             self._transitions.back_off(tx, job, error, max_attempts=job.max_attempts)
@@ -229,3 +228,8 @@ class QueueStore(Store):
     @property
     def _lease_ms(self) -> int:
         return round(self._options.lease_seconds * 1000)
+
+
+def _why_canceled(job: Job) -> str:
+    """What was said when the job was asked to stop."""
+    return job.error or "canceled on request"

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, select, true, update
 
-from docradar.catalog.changes import HELD, NO_LEASE, STILL_LIVE, change, changing, held, one, tell
+from docradar.catalog.changes import HELD, NO_LEASE, UNCHANGED, change, changing, held, one, tell, unchanged
 from docradar.catalog.rows import JOB_COLUMNS, job_from, storable
 from docradar.catalog.schema import documents, jobs
 from docradar.catalog.sql import LIVE, NOW, insert_or_ignore
@@ -36,9 +36,9 @@ _LIVE_TWIN: Final = select(jobs).where(jobs.c.dedup_key == bindparam("twin_key")
 _REQUEUE: Final = changing(
     HELD, state=JobState.QUEUED.value, run_at=NOW + bindparam("delay_ms"), stage="", **NO_LEASE
 )
-_END: Final = changing(STILL_LIVE, finished_at=NOW, **NO_LEASE)
+_END: Final = changing(UNCHANGED, finished_at=NOW, **NO_LEASE)
 _FORGET: Final = delete(jobs).where(jobs.c.id == bindparam("job"))
-_ASK_TO_STOP: Final = changing(STILL_LIVE, cancel_requested=true())
+_ASK_TO_STOP: Final = changing(UNCHANGED, cancel_requested=true())
 _END_VERSION: Final = (
     update(documents)
     .where(
@@ -135,9 +135,8 @@ class Transitions:
     def end(self, tx: Connection, job: Job, state: JobState, error: str | None = None) -> Job:
         """A live job to its end. A sweep that succeeded leaves no trace, or they would be most of the table."""
         message = f"{state.value}: {error}" if error else state.value
-        ended = one(
-            change(tx, _END, message, **held(job), state=state.value, error=error and storable(error)), job
-        )
+        values = {**unchanged(job), "state": state.value, "error": error and storable(error)}
+        ended = one(change(tx, _END, message, **values), job)
         if ended.kind is JobKind.SWEEP and state is JobState.SUCCEEDED:
             tx.execute(_FORGET, {"job": job.id})
         return ended
@@ -163,7 +162,8 @@ class Transitions:
         """A queued job ends; a running one is asked to."""
         if job.state is JobState.QUEUED:
             return self.end_badly(tx, job, JobState.CANCELED, reason)
-        return one(change(tx, _ASK_TO_STOP, f"asked to stop: {reason}", **held(job)), job)
+        asked = change(tx, _ASK_TO_STOP, f"asked to stop: {reason}", error=reason, **unchanged(job))
+        return one(asked, job)
 
     def sweep_after(self, tx: Connection, job: Job) -> None:
         """Sweeps now, and once more when whoever lost a lease on this document must have noticed.

@@ -15,11 +15,11 @@ from docradar.catalog.rows import (
     unit_from,
     unit_values,
 )
-from docradar.catalog.schema import documents, units
-from docradar.catalog.sql import insert_or_ignore
+from docradar.catalog.schema import documents, jobs, units
+from docradar.catalog.sql import LIVE, insert_or_ignore
 from docradar.catalog.store import Store
 from docradar.catalog.types import HydratedUnit, UnitPlace
-from docradar.documents import Document, Job, Kind, Unit
+from docradar.documents import Document, Job, JobKind, Kind, Unit
 
 # A document that is deleted has no active version.
 _ACTIVE: Final = and_(units.c.document_id == documents.c.id, units.c.version == documents.c.active_version)
@@ -87,8 +87,9 @@ class UnitStore(Store):
     ) -> tuple[list[Unit], str | None]:
         """Units of the active version in their order, and the cursor of the next page where there is one.
 
+        A document that is not there, or not yet read, has none.
+
         Raises:
-            NotFoundError: There is no such document.
             InvalidRequestError: The cursor is not one of this list's.
         """
         after = cursors.decode("units", cursor) if cursor is not None else -1
@@ -115,6 +116,22 @@ class UnitStore(Store):
                 document = decoded.get(row.id) or decoded.setdefault(row.id, document_from(row))
                 hydrated[row.unit_id] = HydratedUnit(unit_from(row), document)
         return hydrated
+
+    def documents_coming_in(self) -> list[str]:
+        """Documents that the index may hold points of though no version of them is active yet."""
+        query = (
+            select(documents.c.id)
+            .join(jobs, jobs.c.document_id == documents.c.id)
+            .where(
+                jobs.c.state.in_(LIVE),
+                jobs.c.kind == JobKind.INGEST.value,
+                jobs.c.fence > 0,
+                documents.c.active_version.is_(None),
+            )
+            .distinct()
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
 
     def _active_units(self, document_id: str, where: ColumnElement[bool], limit: int) -> list[Unit]:
         query = (

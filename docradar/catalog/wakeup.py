@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 CHANNEL: Final = "docradar_jobs"
 
+_NOTIFY: Final = text(f"SELECT pg_notify('{CHANNEL}', '')")
+
 
 class Wakeup(Protocol):
     """`announce` is called inside the transaction that makes a job; `wake` by whoever wants `wait` to return."""
@@ -66,7 +68,7 @@ class NotifyWakeup:
         os.set_blocking(self._waker, False)
 
     def announce(self, tx: Connection) -> None:
-        tx.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+        tx.execute(_NOTIFY)
 
     def wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # full of calls that nobody has heard yet

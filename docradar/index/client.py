@@ -44,18 +44,9 @@ class PointsClient(Protocol):
         self, collection_name: str, points: "list[models.PointStruct]"
     ) -> "models.UpdateResult": ...
 
-    async def query_points(
-        self,
-        collection_name: str,
-        query: Any,
-        *,
-        using: str | None = None,
-        prefetch: "list[models.Prefetch] | None" = None,
-        query_filter: "models.Filter | None" = None,
-        limit: int = 10,
-        with_payload: bool = True,
-        score_threshold: float | None = None,
-    ) -> "models.QueryResponse": ...
+    async def query_batch_points(
+        self, collection_name: str, requests: "Sequence[models.QueryRequest]"
+    ) -> "list[models.QueryResponse]": ...
 
     async def scroll(
         self,

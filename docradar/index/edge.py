@@ -107,28 +107,12 @@ class EdgeClient:
         converted = [edge_models.to_point(point) for point in points]
         return await self._update(collection_name, edge.UpdateOperation.upsert_points(converted))
 
-    async def query_points(
-        self,
-        collection_name: str,
-        query: Any,
-        *,
-        using: str | None = None,
-        prefetch: list[models.Prefetch] | None = None,
-        query_filter: models.Filter | None = None,
-        limit: int = 10,
-        with_payload: bool = True,
-        score_threshold: float | None = None,
-    ) -> models.QueryResponse:
-        request = edge.QueryRequest(
-            limit=limit,
-            query=edge_models.to_scoring_query(query, using),
-            prefetches=[edge_models.to_prefetch(side) for side in prefetch or ()],
-            filter=edge_models.to_optional_filter(query_filter),
-            with_payload=with_payload,
-            score_threshold=score_threshold,
-        )
-        points = self._on(collection_name, lambda shard: shard.query(request))
-        return models.QueryResponse(points=[edge_models.from_scored(point) for point in points])
+    async def query_batch_points(
+        self, collection_name: str, requests: Sequence[models.QueryRequest]
+    ) -> list[models.QueryResponse]:
+        batch = edge.QueryBatchRequest([edge_models.to_query_request(request) for request in requests])
+        answers = self._on(collection_name, lambda shard: shard.query_batch(batch))
+        return [edge_models.from_scored_points(points) for points in answers]
 
     async def scroll(
         self,

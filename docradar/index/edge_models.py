@@ -65,6 +65,18 @@ def _to_vector(vector: Any) -> list[float] | edge.SparseVector:
     raise TypeError(f"the embedded index takes no vector of type {type(vector).__name__}")
 
 
+def to_query_request(request: models.QueryRequest) -> edge.QueryRequest:
+    prefetch = request.prefetch or []
+    return edge.QueryRequest(
+        limit=request.limit or 10,
+        query=to_scoring_query(request.query, request.using),
+        prefetches=[to_prefetch(side) for side in (prefetch if isinstance(prefetch, list) else [prefetch])],
+        filter=to_optional_filter(request.filter),
+        with_payload=bool(request.with_payload),
+        score_threshold=request.score_threshold,
+    )
+
+
 def to_scoring_query(query: Any, using: str | None) -> Any:
     """An `edge.Query`, or one of the variants of `edge.Fusion`, which its stubs do not make subtypes."""
     if isinstance(query, models.FusionQuery):
@@ -134,9 +146,15 @@ def _to_text(moment: datetime | date | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def from_scored(point: edge.ScoredPoint) -> models.ScoredPoint:
-    return models.ScoredPoint(
-        id=str(point.id), version=point.version, score=point.score, payload=point.payload
+def from_scored_points(points: list[edge.ScoredPoint]) -> models.QueryResponse:
+    """Not validated: it is the engine's own word, and validation would take longer than the search."""
+    return models.QueryResponse.model_construct(
+        points=[
+            models.ScoredPoint.model_construct(
+                id=str(point.id), version=point.version, score=point.score, payload=point.payload
+            )
+            for point in points
+        ]
     )
 
 

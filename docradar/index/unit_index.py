@@ -15,6 +15,7 @@ from docradar.errors import (
     UnavailableError,
 )
 from docradar.filters import DECLARED_FIELDS, AnyOf, FieldType, FilterExpression, to_qdrant
+from docradar.index.batching import QueryBatcher
 from docradar.index.client import PointsClient
 from docradar.index.points import (
     DocumentPayload,
@@ -47,6 +48,7 @@ class UnitIndex:
         """Prefer `open`, which makes sure that the collection exists and is of this generation."""
         self._client = client
         self._name = generation.name
+        self._queries = QueryBatcher(client, generation.name)
         self.generation = generation
 
     @classmethod
@@ -125,7 +127,7 @@ class UnitIndex:
         return await self._query(
             query=vector.tolist(),
             using=wire.DENSE,
-            query_filter=_qdrant_filter(filter),
+            filter=_qdrant_filter(filter),
             limit=limit,
             score_threshold=score_threshold,
         )
@@ -145,7 +147,7 @@ class UnitIndex:
         return await self._query(
             query=wire.sparse_vector(keywords),
             using=wire.KEYWORDS,
-            query_filter=_qdrant_filter(filter),
+            filter=_qdrant_filter(filter),
             limit=limit,
         )
 
@@ -168,9 +170,11 @@ class UnitIndex:
         return await self._query(query=wire.fusion(method), prefetch=prefetch, limit=limit)
 
     async def _query(self, **request: Any) -> list[ScoredId]:
+        from docradar.index import wire
+
         with _answering():
-            response = await self._client.query_points(self._name, with_payload=False, **request)
-        return [ScoredId(str(point.id), point.score) for point in response.points]
+            points = await self._queries.ask(wire.query_request(**request))
+        return [ScoredId(str(point.id), point.score) for point in points]
 
     async def set_document_payload(self, document_id: str, payload: DocumentPayload) -> None:
         """Replaces what the points of a document share; vectors, text and places stay."""

@@ -50,16 +50,23 @@ def stored_generation(info: models.CollectionInfo) -> Generation | None:
     return Generation(stored["fingerprint"], stored["model"], int(stored["dim"]), stored["name"])
 
 
+def query_request(**fields: Any) -> models.QueryRequest:
+    """A request for ids and scores. Not validated: a vector's numbers are ours, and checking each takes milliseconds."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return models.QueryRequest.model_construct(with_payload=False, **given)
+
+
 def point_struct(point: UnitPoint) -> models.PointStruct:
-    vectors: dict[str, Any] = {DENSE: point.vector}
+    """Not validated, as in `query_request`."""
+    vectors: dict[str, Any] = {DENSE: point.vector.tolist()}
     if point.keywords:
         vectors[KEYWORDS] = sparse_vector(point.keywords)
     present, _ = split_absent(unit_payload(point.payload))
-    return models.PointStruct(id=point.id, vector=vectors, payload=present)
+    return models.PointStruct.model_construct(id=point.id, vector=vectors, payload=present)
 
 
 def sparse_vector(vector: SparseVector) -> models.SparseVector:
-    return models.SparseVector(indices=list(vector.indices), values=list(vector.values))
+    return models.SparseVector.model_construct(indices=list(vector.indices), values=list(vector.values))
 
 
 def prefetch(
