@@ -104,6 +104,17 @@ class DocumentFields:
     tags: tuple[str, ...] = ()
     meta: Meta = field(default_factory=dict)
 
+    def or_else(self, other: "DocumentFields") -> "DocumentFields":
+        """These fields, and the other's where one of these is empty."""
+        return DocumentFields(
+            title=self.title or other.title,
+            author=self.author or other.author,
+            url=self.url or other.url,
+            language=self.language or other.language,
+            tags=self.tags or other.tags,
+            meta=self.meta or other.meta,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DocumentKey:

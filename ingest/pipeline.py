@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -78,9 +79,7 @@ class Pipeline:
             await asyncio.to_thread(
                 self._catalog.commit_ingest,
                 job,
-                title=prepared.title,
-                author=prepared.author,
-                language=prepared.language,
+                file_fields=prepared.fields,
                 units=prepared.units,
                 text_blob=text_blob,
                 report=prepared.report,
@@ -100,8 +99,6 @@ class Pipeline:
                     split=document.split,
                     document_id=document.id,
                     recipe=self._engine.profile.recipe,
-                    title=document.fields.title or None,
-                    language=document.fields.language,
                     limits=self._limits,
                     scratch_dir=scratch,
                 )
@@ -121,7 +118,7 @@ class Pipeline:
         present: set[str] = set()
         for units in _batches(_units(prepared), UNITS_PER_WRITE):
             present |= await index.existing([unit.id for unit in units])
-        payload = document_payload(document, prepared.title, prepared.author, prepared.language)
+        payload = document_payload(replace(document, fields=document.fields.or_else(prepared.fields)))
         await self._embed_missing(job, prepared, present, payload)
         if present:
             await index.set_document_payload(document.id, payload)
@@ -188,11 +185,7 @@ class Pipeline:
         await index.delete(sorted(stored - state.keep))
         failpoints.reach("after_delete")
         if state.document is not None and stored & state.keep:
-            fields = state.document.fields
-            await index.set_document_payload(
-                job.document_id,
-                document_payload(state.document, fields.title, fields.author, fields.language),
-            )
+            await index.set_document_payload(job.document_id, document_payload(state.document))
         missing = state.active - stored
         removable = await asyncio.to_thread(self._catalog.finish_sweep, job, missing_units=len(missing))
         await asyncio.to_thread(remove_blobs, self._catalog, self._blobs, removable)
@@ -208,20 +201,18 @@ def remove_blobs(catalog: Catalog, blobs: Blobs, removable: Iterable[str]) -> No
             catalog.forget_blob(sha256)
 
 
-def document_payload(
-    document: Document, title: str | None, author: str | None, language: str | None
-) -> DocumentPayload:
-    """The filterable fields of a document; what the caller said wins over what the file says of itself."""
+def document_payload(document: Document) -> DocumentPayload:
+    """What the points of a document share."""
     fields = document.fields
     return DocumentPayload(
         collection=document.key.collection,
         source=document.key.source,
         document_id=document.id,
         external_id=document.key.external_id,
-        title=fields.title or title or document.filename,
+        title=fields.title or document.filename,
         media_type=document.media_type,
-        language=fields.language or language,
-        author=fields.author or author,
+        language=fields.language,
+        author=fields.author,
         tags=fields.tags,
         url=fields.url,
         created_at=document.created_at,

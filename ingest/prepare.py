@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from docradar.documents import Block, IngestReport, Recipe, Split
+from docradar.documents import Block, DocumentFields, IngestReport, Recipe, Split
 from docradar.errors import ReadError
 from ingest.passages import PreparedPassage, prepare_passages
 from ingest.readers import sniff
@@ -29,8 +29,7 @@ _LENGTH: Final = struct.Struct("<I")
 class PrepareRequest:
     """What to read, and how.
 
-    `reader` names one of `sniff.READERS` or a `module:function`; None chooses by the file. `title` and `language`
-    are the caller's own, and win over the file's.
+    `reader` names one of `sniff.READERS` or a `module:function`; None chooses by the file.
     """
 
     path: Path
@@ -40,20 +39,15 @@ class PrepareRequest:
     media_type: str = ""
     split: Split = Split.AUTO
     recipe: Recipe = Recipe.LATE_CHUNKING
-    title: str | None = None
-    language: str | None = None
     limits: ReadLimits = field(default_factory=ReadLimits)
     reader: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is known of a prepared document besides its passages. `language` is ISO 639-1."""
+    """What is known of a prepared document besides its passages; `fields` are what the file says of itself."""
 
-    title: str | None
-    author: str | None
-    language: str | None
-    tags: tuple[str, ...]
+    fields: DocumentFields
     report: IngestReport
     units: int
     passages: int
@@ -78,20 +72,9 @@ class Prepared:
         return self.scratch_dir / "text"
 
     @property
-    def title(self) -> str | None:
-        return self.summary.title
-
-    @property
-    def author(self) -> str | None:
-        return self.summary.author
-
-    @property
-    def language(self) -> str | None:
-        return self.summary.language
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        return self.summary.tags
+    def fields(self) -> DocumentFields:
+        """What the file says of itself; `language`, where it does not say, by its script and words (ISO 639-1)."""
+        return self.summary.fields
 
     @property
     def report(self) -> IngestReport:
@@ -132,10 +115,12 @@ def prepare(request: PrepareRequest) -> Prepared:
         characters_indexed=sum(block.span.end - block.span.start for block in document.blocks),
     )
     summary = Summary(
-        title=request.title or document.title,
-        author=document.author,
-        language=request.language or document.language or guess_language(document.text),
-        tags=document.tags,
+        fields=DocumentFields(
+            title=document.title or "",
+            author=document.author,
+            language=document.language or guess_language(document.text),
+            tags=document.tags,
+        ),
         report=report,
         units=units,
         passages=passages,

@@ -111,6 +111,16 @@ class DocumentController(Controller):
             },
         )
 
+    @get("/{document_id:str}/text", media_type="text/plain; charset=utf-8")
+    async def get_text(self, runtime: NamedDependency[Runtime], document_id: FromPath[str]) -> Stream:
+        """The normalised text in which every `char_start` and `char_end` counts code points."""
+        blob = await asyncio.to_thread(runtime.catalog.text_blob, document_id)
+        return Stream(
+            runtime.blobs.stream(blob),
+            media_type="text/plain; charset=utf-8",
+            headers={"X-Content-Type-Options": "nosniff"},
+        )
+
     @get("/{document_id:str}/units", sync_to_thread=True)
     def list_units(
         self,

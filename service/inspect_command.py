@@ -24,8 +24,8 @@ async def inspect_file(settings: Settings, file: Path, split: str, *, as_json: b
     if as_json:
         document = {
             "file": str(file),
-            "title": prepared.title,
-            "language": prepared.language,
+            "title": prepared.fields.title,
+            "language": prepared.fields.language,
             "report": asdict(prepared.report),
             "text": inspection.text,
             "units": [_unit(unit) for unit in inspection.units],

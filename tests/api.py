@@ -43,9 +43,16 @@ class Api:
             lambda job: job["state"] not in ("queued", "running"), f"/v1/jobs/{job_id}"
         )
 
-    async def eventually(self, accept: Callable[[Any], bool], path: str, *, any_status: bool = False) -> Any:
+    async def eventually(
+        self,
+        accept: Callable[[Any], bool],
+        path: str,
+        *,
+        any_status: bool = False,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> Any:
         """The first answer of `path` that is accepted; only successful ones count, unless told otherwise."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(seconds):
             while True:
                 response = await self.client.get(path)
                 if (any_status or response.is_success) and accept(response.json()):

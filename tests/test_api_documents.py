@@ -113,6 +113,29 @@ async def test_the_original_comes_back_byte_for_byte_and_never_renders(api: Api)
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
+async def test_what_a_file_says_of_itself_lasts_until_the_next_version(api: Api):
+    async def ingested(content: str) -> dict:
+        response = await api.upload("a.md", content.encode(), source="prd")
+        await api.ended(response.json()["jobs"][0]["id"])
+        return (await api.client.get(f"/v1/documents/{response.json()['jobs'][0]['document_id']}")).json()
+
+    first = await ingested("---\ntags: [ops]\n---\n# 手册\n\n支付超时以后先查订单。")
+    assert (first["title"], first["language"], first["tags"]) == ("手册", "zh", ["ops"])
+    assert len(await api.search("支付超时", filter={"language": "zh", "tags": "ops"})) == 1
+    second = await ingested("# Handbook\n\nAfter a timeout look at the order first.")
+    assert (second["title"], second["language"], second["tags"]) == ("Handbook", "en", [])
+    assert await api.search("order", filter={"language": "zh"}) == []
+    assert len(await api.search("order", filter={"language": "en"})) == 1
+
+
+async def test_the_normalised_text_holds_every_unit_at_its_place(api: Api):
+    document = await api.ingest("First one.\r\n\r\nSecond 😀 one. 第三句在这里。")
+    text = (await api.client.get(f"/v1/documents/{document['id']}/text")).text
+    units = (await api.client.get(f"/v1/documents/{document['id']}/units")).json()["units"]
+    assert [text[unit["char_start"] : unit["char_end"]] for unit in units] == [unit["text"] for unit in units]
+    assert len(units) == 3
+
+
 async def test_units_are_listed_in_order_page_by_page(api: Api):
     document = await api.ingest("\n".join(f"Line {n} here." for n in range(7)), split="lines")
     path, texts, cursor = f"/v1/documents/{document['id']}/units", [], None

@@ -212,7 +212,7 @@ async def test_a_failed_job_can_be_retried_and_a_running_one_canceled(tmp_path):
 async def test_the_published_openapi_is_complete(api: Api):
     schema = (await api.client.get("/docs/openapi.json")).json()
     assert {
-        "/v1/documents", "/v1/documents/{document_id}", "/v1/documents/{document_id}/content",
+        "/v1/documents", "/v1/documents/{document_id}", "/v1/documents/{document_id}/content", "/v1/documents/{document_id}/text",
         "/v1/documents/{document_id}/units", "/v1/jobs", "/v1/jobs/{job_id}", "/v1/jobs/{job_id}/cancel",
         "/v1/jobs/{job_id}/retry", "/v1/jobs/{job_id}/events", "/v1/search", "/search", "/v1/collections",
         "/health/live", "/health/ready",

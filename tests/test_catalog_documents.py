@@ -115,16 +115,18 @@ def test_file_fields_fill_in_what_the_caller_left_open(catalog: Catalog) -> None
     job = claim(catalog)
     catalog.write_units(job, [unit(0)])
     report = IngestReport(reader="pdf", pages=3, pages_empty=(2,), warnings=("页脚",))
-    catalog.commit_ingest(
-        job, units=1, text_blob="0" * 64, report=report, title="From file", author="Bob", language="zh"
-    )
+    own = DocumentFields(title="From file", author="Bob", language="zh", tags=("a",))
+    catalog.commit_ingest(job, units=1, text_blob="0" * 64, report=report, file_fields=own)
     document = catalog.get_document(job.document_id)
     assert (document.fields.title, document.fields.author, document.fields.language) == (
         "From file",
         "Ann",
         "zh",
     )
+    assert document.fields.tags == ("a",)
     assert document.report == report
+    assert catalog.document_version(document.id, 1).fields == DocumentFields(author="Ann")
+    assert catalog.text_blob(document.id) == "0" * 64
     assert put(catalog, fields=DocumentFields(author="Ann")).outcome is PutResult.UNCHANGED
 
 

@@ -72,7 +72,7 @@ def test_a_first_run_from_nothing_to_a_found_sentence(service: Cluster, folder: 
     assert len(bar) == 30
     assert "runbook / Refunds" in printed.splitlines()[1]
 
-    found = docradar_json(service, "search", "refund", "--source", "runbook", *url)
+    found = docradar_json(service, "search", "the refund takes days", "--source", "runbook", *url)
     assert found["results"][0]["document"]["external_id"] == "refunds.md"
     assert docradar_json(service, "search", "refund", "--source", "other", *url)["results"] == []
 

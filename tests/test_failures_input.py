@@ -60,6 +60,11 @@ def test_a_small_pdf_that_spins_is_killed_by_its_limit_while_searches_go_on(runn
         ("locked.pdf", files.pdf([["Secret."]], password="x"), "locked.pdf: it is encrypted"),
         ("cut.pdf", files.pdf([["Hello there."]])[:300], "cut.pdf: it is damaged or cut off"),
         ("program.txt", b"\x7fELF\x02\x01" + bytes(100), "program.txt: it is a program"),
+        (
+            "wrong.pdf",
+            "这其实是一个文本文件。".encode(),
+            "wrong.pdf: it is named as a PDF, but does not begin as one",
+        ),
         ("blank.txt", b" \n\t\n", "blank.txt: it holds no text"),
     ],
 )
@@ -78,7 +83,6 @@ def test_what_cannot_be_read_fails_with_the_reason(
     ("name", "content", "found"),
     [
         ("nul.txt", b"Before the NUL.\x00 After the NUL.", "Before the NUL"),
-        ("wrong.pdf", "这其实是一个文本文件。".encode(), "文本文件"),
         ("wrong.txt", files.pdf([["Words of a PDF in disguise."]]), "PDF in disguise"),
         ("../../etc/passwd", b"A name with dots.", "A name with dots"),
         ("broken.txt", "Good words, then \ud800 half a pair.".encode("utf-8", "surrogatepass"), "Good words"),

@@ -16,7 +16,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from docradar.documents import Kind, Recipe, Split
+from docradar.documents import DocumentFields, Kind, Recipe, Split
 from docradar.errors import ReadError
 from ingest.prepare import Prepared, guess_language
 from ingest.sandbox import PrepareRequest, ReadLimits, Sandbox, inspect_file
@@ -55,7 +55,7 @@ async def test_a_document_is_prepared_and_streamed_as_often_as_wanted(
     assert passages == list(prepared.passages())
     assert [text[slice(*u.span)] for p in passages for u in p.units] == units(prepared)
     assert units(prepared) == ["The radar finds sentences.", "It shows where they stand."]
-    assert (prepared.units, prepared.language, prepared.report.reader) == (2, "en", "text")
+    assert (prepared.units, prepared.fields.language, prepared.report.reader) == (2, "en", "text")
 
 
 async def test_several_are_prepared_at_once(
@@ -215,14 +215,12 @@ async def test_a_crash_of_the_fast_pdf_engine_is_answered_by_the_slow_one(
     assert prepared.report.reader == "pdf (pypdf)"
 
 
-async def test_what_the_caller_says_wins(
+async def test_what_the_file_says_of_itself_comes_along(
     sandbox: Sandbox, tmp_path: Path, request_for: PrepareRequest
 ) -> None:
-    path = files.write(tmp_path, "a.md", "# Guide\n\nSome words.")
-    request = replace(request_for, path=path, filename="a.md")
-    assert (await sandbox.prepare(request)).title == "Guide"
-    told = await sandbox.prepare(replace(request, title="Mine", language="de", recipe=Recipe.PLAIN))
-    assert (told.title, told.language) == ("Mine", "de")
+    path = files.write(tmp_path, "a.md", "---\ntags: [ops, 支付]\n---\n# Guide\n\nThe words of this are few.")
+    prepared = await sandbox.prepare(replace(request_for, path=path, filename="a.md", recipe=Recipe.PLAIN))
+    assert prepared.fields == DocumentFields(title="Guide", language="en", tags=("ops", "支付"))
 
 
 async def test_inspecting_a_file_gives_its_text_and_units(tmp_path: Path) -> None:

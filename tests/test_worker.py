@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,14 +27,19 @@ class Gate(FakeEmbedder):
     """Embeds nothing until it is opened."""
 
     def __init__(self) -> None:
-        import threading
-
         super().__init__()
         self.opened = threading.Event()
 
     def embed_passages(self, passages):  # type: ignore[no-untyped-def]
         assert self.opened.wait(PATIENCE_SECONDS)
         return super().embed_passages(passages)
+
+
+async def eventually(check: Callable[[], bool]) -> None:
+    """Returns once `check` is true."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await asyncio.to_thread(check):  # noqa: ASYNC110  the catalog announces no states
+            await asyncio.sleep(0.02)
 
 
 class Room:
@@ -62,17 +68,14 @@ class Room:
             Content(blob, len(content), "text/plain", f"{name}.txt", Split.LINES),
         ).job
 
-    async def reaches(self, job: Job, *states: JobState) -> Job:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while (now := await asyncio.to_thread(self.catalog.get_job, job.id)).state not in states:
-                await asyncio.sleep(0.02)
-        return now
+    async def reaches(self, job: Job, state: JobState) -> Job:
+        """The job, once it is in that state."""
+        await eventually(lambda: self.catalog.get_job(job.id).state is state)
+        return self.catalog.get_job(job.id)
 
     async def embedding(self, job: Job) -> None:
         """Waits until the job is at the gate."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while (await asyncio.to_thread(self.catalog.get_job, job.id)).stage != "embedding":
-                await asyncio.sleep(0.02)
+        await eventually(lambda: self.catalog.get_job(job.id).stage == "embedding")
 
     @asynccontextmanager
     async def worker(self, **settings: float) -> AsyncIterator[Worker]:
@@ -224,6 +227,5 @@ async def test_a_document_without_a_job_gets_one_when_a_worker_starts(room: Room
     [claimed] = room.catalog.claim("lost", 1)
     room.catalog.succeed(claimed)
     assert room.catalog.get_document(job.document_id).status is DocumentStatus.PROCESSING
-    async with room.worker(), asyncio.timeout(PATIENCE_SECONDS):
-        while room.catalog.get_document(job.document_id).status is not DocumentStatus.READY:
-            await asyncio.sleep(0.02)
+    async with room.worker():
+        await eventually(lambda: room.catalog.get_document(job.document_id).status is DocumentStatus.READY)

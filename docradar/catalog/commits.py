@@ -1,14 +1,18 @@
 """The moment at which a version becomes what search sees."""
 
+from typing import Final
+
 from sqlalchemy import Select, func, select, update
 
 from docradar.catalog.changes import drop_blobs, hold, lock_document
-from docradar.catalog.rows import AnyRow, report_value, storable
+from docradar.catalog.rows import AnyRow, file_fields_value, report_value
 from docradar.catalog.schema import documents, versions
 from docradar.catalog.schema import units as unit_rows
 from docradar.catalog.store import Store
-from docradar.documents import IngestReport, Job, JobState
+from docradar.documents import DocumentFields, IngestReport, Job, JobState
 from docradar.errors import ConflictError
+
+NO_FIELDS: Final = DocumentFields()
 
 
 class CommitStore(Store):
@@ -21,14 +25,11 @@ class CommitStore(Store):
         units: int,
         text_blob: str,
         report: IngestReport,
-        title: str | None = None,
-        author: str | None = None,
-        language: str | None = None,
+        file_fields: DocumentFields = NO_FIELDS,
     ) -> Job:
         """Makes the job's version the active one and ends the job, in one transaction; then sweeps follow.
 
-        `title`, `author` and `language` are what the file says of itself. Where the document was deleted, the version
-        superseded or the job asked to stop meanwhile, the version stays unseen: the job ends canceled, with the
+        `file_fields` are what the file says of itself. Where the document was deleted, the version superseded or the job asked to stop meanwhile, the version stays unseen: the job ends canceled, with the
         reason, and a sweep removes what it wrote. Look at the returned job's state.
 
         Raises:
@@ -58,9 +59,7 @@ class CommitStore(Store):
                     active_version=job.version,
                     units=units,
                     report=report_value(report),
-                    file_title=storable(title or ""),
-                    file_author=storable(author) if author else None,
-                    file_language=language,
+                    file_fields=file_fields_value(file_fields),
                 )
             )
             ended = self._transitions.end(tx, current, JobState.SUCCEEDED)

@@ -1,8 +1,9 @@
 """Documents: what is wanted, and what search sees of it."""
 
+from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, false, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, insert, select, true, update
 
 from docradar.catalog import cursors
 from docradar.catalog.changes import live_jobs, lock_document
@@ -91,6 +92,8 @@ class DocumentStore(Store):
     def document_version(self, document_id: str, version: int) -> Document:
         """The document with the content of one of its versions in place of the latest one's.
 
+        Its fields are the caller's alone: what another version's file said of itself does not hold for this one.
+
         Raises:
             NotFoundError: There is no such document, or that version has been swept.
         """
@@ -106,7 +109,27 @@ class DocumentStore(Store):
             row = connection.execute(query).one_or_none()
         if row is None:
             raise NotFoundError(f"document {document_id} has no version {version}")
-        return document_from(row)
+        return replace(document_from(row), fields=given_fields_from(row))
+
+    def text_blob(self, document_id: str) -> str:
+        """SHA-256 of the normalised text of the active version, in which its units' spans lie.
+
+        Raises:
+            NotFoundError: There is no such document, or no version of it is active.
+        """
+        query = select(versions.c.text_blob).join(
+            documents,
+            and_(
+                versions.c.document_id == documents.c.id,
+                versions.c.version == documents.c.active_version,
+                documents.c.deleted.is_(False),
+            ),
+        )
+        with self._database.read() as connection:
+            found: str | None = connection.execute(query.where(documents.c.id == document_id)).scalar()
+        if found is None:
+            raise NotFoundError(f"document {document_id[:100]!r} is not there, or has not been read yet")
+        return found
 
     def list_documents(
         self,

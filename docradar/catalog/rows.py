@@ -38,18 +38,11 @@ _REPORT_FIELDS: Final = {field.name for field in fields(IngestReport)}
 
 
 def document_from(row: AnyRow) -> Document:
-    """The document; where the caller gave no title, author or language, the file's own."""
+    """The document; where the caller gave no title, author, language or tags, the file's own."""
     return Document(
         id=row.id,
         key=DocumentKey(row.collection, row.source, row.external_id),
-        fields=DocumentFields(
-            title=row.title or row.file_title,
-            author=row.author or row.file_author,
-            url=row.url,
-            language=row.language or row.file_language,
-            tags=_strings(row.tags),
-            meta=json.loads(row.meta),
-        ),
+        fields=given_fields_from(row).or_else(_file_fields(row.file_fields)),
         status=DocumentStatus(row.status),
         desired_version=row.desired_version,
         active_version=row.active_version,
@@ -71,6 +64,16 @@ def given_fields_from(row: AnyRow) -> DocumentFields:
     return DocumentFields(
         row.title, row.author, row.url, row.language, _strings(row.tags), json.loads(row.meta)
     )
+
+
+@lru_cache(maxsize=1024)
+def _file_fields(column: str) -> DocumentFields:
+    stored = json.loads(column)
+    return DocumentFields(**stored | {"tags": tuple(stored.get("tags", ()))})
+
+
+def file_fields_value(fields: DocumentFields) -> str:
+    return storable(json.dumps({k: v for k, v in asdict(fields).items() if v}, ensure_ascii=False))
 
 
 def content_from(row: AnyRow) -> Content:

@@ -63,9 +63,7 @@ documents = Table(
     Column("tags", Text, nullable=False),
     Column("meta", Text, nullable=False),
     # … and what the active version's file says of itself, used where the caller said nothing.
-    Column("file_title", Text, nullable=False, server_default=""),
-    Column("file_author", Text),
-    Column("file_language", Text),
+    Column("file_fields", Text, nullable=False, server_default="{}"),
     Column("desired_version", Integer, nullable=False),
     Column("active_version", Integer),
     Column("ended_version", Integer),
