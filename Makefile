@@ -27,7 +27,7 @@ check: setup
 	$(BIN)/pytest -q tests/test_imports.py
 
 test: setup
-	$(BIN)/pytest -q -m "not slow" -n 2
+	$(BIN)/pytest -q -m "not slow" -n 2 --dist loadfile
 
 test-slow: setup
 	$(BIN)/pytest -q -m slow

@@ -24,6 +24,7 @@ from docradar.catalog import Catalog
 from docradar.documents import Document, Job, JobKind, Kind, Unit
 from docradar.engine import ReadyEngine
 from docradar.errors import ReadError
+from docradar.filters import And, AnyOf, Within
 from docradar.index.points import DocumentPayload, UnitPayload, UnitPoint
 from docradar.keywords import document_keywords
 from docradar.settings import Settings
@@ -184,11 +185,18 @@ class Pipeline:
         state = await asyncio.to_thread(self._catalog.sweep_state, job.document_id)
         await index.delete(sorted(stored - state.keep))
         failpoints.reach("after_delete")
-        if state.document is not None and stored & state.keep:
-            await index.set_document_payload(job.document_id, document_payload(state.document))
+        if state.document is not None:
+            await self._refresh(state.document, len(stored & state.keep))
         missing = state.active - stored
         removable = await asyncio.to_thread(self._catalog.finish_sweep, job, missing_units=len(missing))
         await asyncio.to_thread(remove_blobs, self._catalog, self._blobs, removable)
+
+    async def _refresh(self, document: Document, points: int) -> None:
+        """Gives a document's points its fields as they are now, unless all of them have those already."""
+        now = document.updated_at
+        of_now = And((AnyOf("document_id", (document.id,)), Within(field="updated_at", gte=now, lte=now)))
+        if await self._engine.index.count(of_now) < points:
+            await self._engine.index.set_document_payload(document.id, document_payload(document))
 
     async def _progress(self, job: Job, stage: str, done: int, total: int) -> None:
         await asyncio.to_thread(self._catalog.progress, job, stage, done, total)

@@ -53,7 +53,7 @@ def main() -> None:
             if pid == 0:
                 _run(request)
             running[pid] = None
-            answer = {"pid": pid}
+            answer: dict[str, int | None] = {"pid": pid}
         else:
             running[pid] = _poll(pid) if running[pid] is None else running[pid]
             answer = {"code": running[pid]}

@@ -68,9 +68,9 @@ def create_gateway(folder: Path) -> Litestar:
         if not await client.collection_exists(name):
             await client.create_collection(
                 name,
-                body.vectors,
-                body.sparse_vectors,
-                metadata=body.metadata or {},  # type: ignore[arg-type]
+                body.vectors,  # type: ignore[arg-type]
+                body.sparse_vectors,  # type: ignore[arg-type]
+                metadata=body.metadata or {},
             )
         return reply(True)
 

@@ -186,7 +186,7 @@ def test_three_uploaders_and_two_workers_on_one_database(
             for service in services:
                 service.serve()
             workers = [running.work() for _ in range(2)]
-            uploaders = [Uploader(service, 12, f"s{n}-") for n, service in enumerate(services)]
+            uploaders = [Uploader(service, 10, f"s{n}-") for n, service in enumerate(services)]
             for uploader in uploaders:
                 uploader.start()
             for uploader in uploaders:
@@ -194,10 +194,10 @@ def test_three_uploaders_and_two_workers_on_one_database(
             ended: list[dict[str, Any]] = [
                 running.ended(job) for uploader in uploaders for job in uploader.jobs.values()
             ]
-            assert [job["attempts"] for job in ended] == [1] * 36
-            assert sorted(job["state"] for job in ended) == ["failed"] * 3 + ["succeeded"] * 33
+            assert [job["attempts"] for job in ended] == [1] * 30
+            assert sorted(job["state"] for job in ended) == ["failed"] * 3 + ["succeeded"] * 27
             running.idle()
-            assert running.audit() == Audit(33, 33 * 20, orphans=0, holes=0)
+            assert running.audit() == Audit(27, 27 * 20, orphans=0, holes=0)
             for service in services:
                 for process in service.processes:
                     assert "locked" not in process.output

@@ -184,15 +184,15 @@ async def test_an_unexpected_error_ends_neither_the_worker_nor_the_queue(
 
 async def test_an_outage_costs_no_attempt_and_is_told(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     room.embedder.opened.set()
-    index, upsert, outages = room.engine.require().index, type(room.engine.require().index).upsert, []
+    index = type(room.engine.require().index)
+    upsert, outages = index.upsert, iter(range(5))
 
     async def upsert_or_fail(self, points) -> None:  # type: ignore[no-untyped-def]
-        if len(outages) < 5:
-            outages.append(1)
+        for _ in outages:
             raise UnavailableError("the index is away")
         await upsert(self, points)
 
-    monkeypatch.setattr(type(index), "upsert", upsert_or_fail)
+    monkeypatch.setattr(index, "upsert", upsert_or_fail)
     job = room.put(text="one line")
     async with room.worker():
         done = await room.reaches(job, JobState.SUCCEEDED)
