@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from docradar.catalog import Catalog
+from docradar.catalog import Catalog, HydratedUnit
 from docradar.documents import Hit, Provenance
 from docradar.embedding.protocol import Vectors
 from docradar.engine import ReadyEngine
@@ -67,7 +67,7 @@ async def _retrieve(engine: ReadyEngine, catalog: Catalog, query: SearchQuery, v
         scored = await engine.index.search(
             vector, filter=narrowed, limit=candidates, score_threshold=query.min_score
         )
-        hits = await _hydrate(engine, catalog, scored)
+        hits = await _hydrate(engine, catalog, scored, query.limit)
         if len(hits) >= query.limit or len(scored) < candidates:
             return hits
         # What is coming in can be most of what is near: a second filtered search is cheaper than a long list.
@@ -75,9 +75,17 @@ async def _retrieve(engine: ReadyEngine, catalog: Catalog, query: SearchQuery, v
         candidates *= CANDIDATES_GROWTH
 
 
-async def _hydrate(engine: ReadyEngine, catalog: Catalog, scored: list[ScoredId]) -> list[Hit]:
-    """Hits in the order of `scored`, without those that no active version holds."""
-    found = await asyncio.to_thread(catalog.hydrate, [candidate.id for candidate in scored])
+async def _hydrate(engine: ReadyEngine, catalog: Catalog, scored: list[ScoredId], wanted: int) -> list[Hit]:
+    """The first hits in the order of `scored`, without those that no active version holds, until there are enough."""
+    hits: list[Hit] = []
+    while len(hits) < wanted and scored:
+        front, scored = scored[:wanted], scored[wanted:]
+        found = await asyncio.to_thread(catalog.hydrate, [candidate.id for candidate in front])
+        hits.extend(_hits(engine, front, found))
+    return hits
+
+
+def _hits(engine: ReadyEngine, scored: list[ScoredId], found: dict[str, HydratedUnit]) -> list[Hit]:
     return [
         Hit(
             unit_id=candidate.id,
