@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 CPU_BATCH_TOKENS: Final = 1024
 CUDA_BATCH_TOKENS: Final = 16_384
 _LENGTH_MULTIPLE: Final = 8
+_LENGTH_MULTIPLE_ALONE: Final = 32
+"""A text that goes alone, such as a query, is padded further: OpenVINO takes 1.5 ms for a shape other than the last one's,
+half of what a query takes."""
 _DIGEST_VALUES: Final = 64
 
 
@@ -163,7 +166,8 @@ class SentenceTransformerEmbedder:
 
 def _padded_tensors(batch: list[Window], device: torch.device) -> dict[str, Any]:
     """Padded on the right, which suits every pooling: the mask says where a text ends. The padding is id 0."""
-    width = padded(max(len(window.ids) for window in batch), _LENGTH_MULTIPLE)
+    multiple = _LENGTH_MULTIPLE if len(batch) > 1 else _LENGTH_MULTIPLE_ALONE
+    width = padded(max(len(window.ids) for window in batch), multiple)
     ids: NDArray[np.int64] = np.zeros((len(batch), width), np.int64)
     mask: NDArray[np.int64] = np.zeros((len(batch), width), np.int64)
     for i, window in enumerate(batch):
