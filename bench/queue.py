@@ -71,9 +71,9 @@ def _fill(catalog: Catalog) -> None:
             DocumentKey("bench", "units", str(document)), DocumentFields(title="Title"), _content(document)
         )
         [job] = catalog.claim("bench", 1)
-        catalog.begin_units(job)
+        catalog.begin_units(job, text_blob="0" * 64)
         catalog.write_units(job, [_unit(document, ordinal) for ordinal in range(UNITS_A_DOCUMENT)])
-        catalog.commit_ingest(job, units=UNITS_A_DOCUMENT, text_blob="0" * 64, report=IngestReport())
+        catalog.commit_ingest(job, units=UNITS_A_DOCUMENT, report=IngestReport())
 
 
 def _hydrate_ms(catalog: Catalog) -> float:

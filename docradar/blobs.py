@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
@@ -11,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ from docradar.errors import ConfigurationError, NotFoundError, UnavailableError
 from docradar.settings import Settings
 
 if TYPE_CHECKING:
+    from obstore import GetResult
     from obstore.store import ObjectStore
 
 CHUNK_BYTES: Final = 1024 * 1024
@@ -26,6 +28,7 @@ CHUNK_BYTES: Final = 1024 * 1024
 SPARED_SECONDS: Final = 60.0
 """`delete` leaves what was put within this time: somebody may be about to refer to it."""
 
+_FOLDER: Final = "blobs"
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -59,14 +62,12 @@ class Blobs(ABC):
         """Like `put_file`, of bytes."""
 
     @abstractmethod
-    def exists(self, sha256: str) -> bool: ...
-
-    @abstractmethod
-    def stream(self, sha256: str) -> AsyncIterator[bytes]:
-        """The bytes, a piece at a time.
+    async def stream(self, sha256: str) -> AsyncIterator[bytes]:
+        """The bytes, a piece at a time; whether they are there is known before the first.
 
         Raises:
             NotFoundError: There is no such blob.
+            UnavailableError: The store is away.
         """
 
     @abstractmethod
@@ -79,14 +80,22 @@ class Blobs(ABC):
 
     @abstractmethod
     def delete(self, sha256: str, *, spared_seconds: float = SPARED_SECONDS) -> bool:
-        """Removes the blob unless it was put within `spared_seconds`; says whether it is gone."""
+        """Removes the blob unless it was put within `spared_seconds`; says whether it is gone.
+
+        In a folder, a put at the same moment either keeps the blob or stores it anew. Object stores cannot promise that for
+        the time of two requests to them.
+        """
+
+    @abstractmethod
+    def older_than(self, seconds: float) -> Iterator[str]:
+        """Hex SHA-256s of the blobs that were last put longer ago than that."""
 
 
 class FolderBlobs(Blobs):
     """Files in `data_dir/blobs`. One that was written in the same file system becomes a blob without being copied."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._root = data_dir / "blobs"
+        self._root = data_dir / _FOLDER
 
     def put_file(self, path: Path) -> str:
         with disk_errors(self._root), path.open("rb") as file:
@@ -100,10 +109,7 @@ class FolderBlobs(Blobs):
             self._put(sha256, lambda place: place.write_bytes(content))
         return sha256
 
-    def exists(self, sha256: str) -> bool:
-        return self._path(sha256).exists()
-
-    def stream(self, sha256: str) -> AsyncIterator[bytes]:
+    async def stream(self, sha256: str) -> AsyncIterator[bytes]:
         return _file_chunks(self._found(sha256))
 
     @asynccontextmanager
@@ -112,20 +118,26 @@ class FolderBlobs(Blobs):
 
     def delete(self, sha256: str, *, spared_seconds: float = SPARED_SECONDS) -> bool:
         path = self._path(sha256)
-        with disk_errors(self._root):
-            try:
-                if time.time() - path.stat().st_mtime < spared_seconds:
-                    return False
-                path.unlink()
-            except FileNotFoundError:
-                pass
+        with disk_errors(self._root), contextlib.suppress(FileNotFoundError), _held(path) as descriptor:
+            if time.time() - os.fstat(descriptor).st_mtime < spared_seconds:
+                return False
+            path.unlink()
         return True
+
+    def older_than(self, seconds: float) -> Iterator[str]:
+        latest = time.time() - seconds
+        with disk_errors(self._root):
+            for path in self._root.glob("[0-9a-f][0-9a-f]/*"):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < latest:
+                        yield path.parent.name + path.name
 
     def _put(self, sha256: str, write: Callable[[Path], object]) -> None:
         """Has the bytes written under a name that nobody reads, makes them durable, then gives them their own."""
         final = self._path(sha256)
-        with contextlib.suppress(FileNotFoundError):
-            os.utime(final)  # spares it from `delete`
+        with contextlib.suppress(FileNotFoundError), _held(final) as descriptor:
+            os.utime(descriptor)  # spares it from `delete`
+            _sync(final.parent)  # who put it may not have come to that yet
             return
         if not final.parent.exists():
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -133,9 +145,9 @@ class FolderBlobs(Blobs):
         place = Path(tempfile.mkdtemp(prefix=".new-", dir=self._root)) / sha256
         try:
             write(place)
+            os.utime(place)
             _sync(place)
             place.replace(final)
-            os.utime(final)
             _sync(final.parent)
         finally:
             shutil.rmtree(place.parent, ignore_errors=True)
@@ -176,16 +188,12 @@ class StoreBlobs(Blobs):
             obstore.put(self._store, _key(sha256), content)
         return sha256
 
-    def exists(self, sha256: str) -> bool:
-        return self._modified(sha256) is not None
-
     async def stream(self, sha256: str) -> AsyncIterator[bytes]:
         import obstore
 
         with self._translated(sha256):
             found = await obstore.get_async(self._store, _key(sha256))
-            async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
-                yield bytes(chunk)
+        return self._chunks(sha256, found)
 
     @asynccontextmanager
     async def local_copy(self, sha256: str) -> AsyncIterator[Path]:
@@ -206,6 +214,21 @@ class StoreBlobs(Blobs):
         with self._translated(sha256):
             obstore.delete(self._store, _key(sha256))
         return True
+
+    def older_than(self, seconds: float) -> Iterator[str]:
+        import obstore
+
+        latest = datetime.now(UTC) - timedelta(seconds=seconds)
+        with self._translated("*"):
+            for page in obstore.list(self._store, _FOLDER):
+                for found in page:
+                    if found["last_modified"] < latest:
+                        yield "".join(found["path"].split("/")[-2:])
+
+    async def _chunks(self, sha256: str, found: "GetResult") -> AsyncIterator[bytes]:
+        with self._translated(sha256):
+            async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
+                yield bytes(chunk)
 
     def _download(self, sha256: str) -> Path:
         import obstore
@@ -259,7 +282,26 @@ def _object_store(url: str) -> "ObjectStore":
 
 
 def _key(sha256: str) -> str:
-    return f"blobs/{sha256[:2]}/{sha256[2:]}"
+    return f"{_FOLDER}/{sha256[:2]}/{sha256[2:]}"
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[int]:
+    """A descriptor of the blob, which nobody else who holds it puts again or removes meanwhile.
+
+    Raises:
+        FileNotFoundError: There is no such blob.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR)  # network file systems lock only what may be written to
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                yield descriptor
+                return
+            # Removed and put anew since it was opened.
+        finally:
+            os.close(descriptor)
 
 
 def _link_or_copy(path: Path, place: Path) -> None:

@@ -23,7 +23,8 @@ class DataDirLock:
     """An advisory lock on `data_dir/lock`, released by the kernel when its process ends, however it ends."""
 
     def __init__(self, file: IO[str], *, unclean: bool = False) -> None:
-        """`unclean`: the last owner did not release it, so its process was killed, or the machine went down."""
+        """`unclean`: an owner did not release it, so its process was killed, or the machine went down, and nobody has
+        put right since what that may have broken."""
         self._file = file
         self.unclean = unclean
 
@@ -51,10 +52,17 @@ class DataDirLock:
         file.truncate(0)
         file.write(json.dumps(asdict(Owner(os.getpid(), command, url))))
         file.flush()
+        os.fsync(file.fileno())  # or a power cut would take the mark along with what it is there to tell of
         return cls(file, unclean=unclean)
 
+    def mark_clean(self) -> None:
+        """To be called once what an unclean end may have broken is put right, durably."""
+        self.unclean = False
+
     def release(self) -> None:
-        self._file.truncate(0)
+        """Gives the folder back; one that is still unclean keeps the mark for the next owner."""
+        if not self.unclean:
+            self._file.truncate(0)
         self._file.close()
 
 

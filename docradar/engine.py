@@ -8,7 +8,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
@@ -141,12 +141,14 @@ class Engine:
             self._ended = time.monotonic()
 
     async def _build(self) -> ReadyEngine:
-        from docradar.embedding.choice import load_embedder
+        from docradar.embedding.choice import keeping_model, load_embedder
         from docradar.embedding.profiles import fingerprint
         from docradar.index.client import open_client
 
         load = self._load_embedder or load_embedder
-        embedder = await _on_daemon_thread(lambda: load(self._settings, self._set_stage))
+        recorded = await self._once_available(lambda: asyncio.to_thread(self._catalog.active_generation))
+        settings = keeping_model(self._settings, recorded)
+        embedder = await _on_daemon_thread(lambda: load(settings, self._set_stage))
         profile = embedder.profile
         self._set_stage("opening the index")
         client = await asyncio.to_thread(open_client, self._settings)
@@ -155,18 +157,23 @@ class Engine:
         return ReadyEngine(profile, scheduler, index, self._settings.strong_score or profile.strong_score)
 
     async def _open_index(self, client: PointsClient, generation: Generation) -> UnitIndex:
-        """Waits for a server that is away: it may be starting, as we are."""
         try:
-            while True:
-                try:
-                    await asyncio.to_thread(self._catalog.require_generation, generation)
-                    return await UnitIndex.open(client, generation)
-                except UnavailableError as error:
-                    self._set_stage(f"waiting: {error}")
-                    await asyncio.sleep(RETRY_AFTER_SECONDS)
+            await self._once_available(
+                lambda: asyncio.to_thread(self._catalog.require_generation, generation)
+            )
+            return await self._once_available(lambda: UnitIndex.open(client, generation))
         except BaseException:
             await client.close()
             raise
+
+    async def _once_available(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Waits for a server that is away: it may be starting, as we are."""
+        while True:
+            try:
+                return await call()
+            except UnavailableError as error:
+                self._set_stage(f"waiting: {error}")
+                await asyncio.sleep(RETRY_AFTER_SECONDS)
 
     def _set_stage(self, stage: str) -> None:
         if stage != self._stage:

@@ -19,6 +19,8 @@ from docradar.index.points import ScoredId
 # makes a second round rare.
 EXTRA_CANDIDATES: Final = 16
 CANDIDATES_GROWTH: Final = 8
+MAX_CANDIDATES: Final = 10_000
+MAX_HYDRATED_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ async def search(engine: ReadyEngine, catalog: Catalog, query: SearchQuery) -> S
 
 
 async def _retrieve(engine: ReadyEngine, catalog: Catalog, query: SearchQuery, vector: Vectors) -> list[Hit]:
-    """At least `query.limit` hits, where there are as many."""
+    """At least `query.limit` hits, where there are as many among the nearest `MAX_CANDIDATES`."""
     candidates = query.limit + EXTRA_CANDIDATES
     narrowed = query.filter
     while True:
@@ -68,20 +70,23 @@ async def _retrieve(engine: ReadyEngine, catalog: Catalog, query: SearchQuery, v
             vector, filter=narrowed, limit=candidates, score_threshold=query.min_score
         )
         hits = await _hydrate(engine, catalog, scored, query.limit)
-        if len(hits) >= query.limit or len(scored) < candidates:
+        if len(hits) >= query.limit or len(scored) < candidates or candidates >= MAX_CANDIDATES:
             return hits
         # What is coming in can be most of what is near: a second filtered search is cheaper than a long list.
         narrowed = without_documents(query.filter, await asyncio.to_thread(catalog.documents_coming_in))
-        candidates *= CANDIDATES_GROWTH
+        candidates = min(candidates * CANDIDATES_GROWTH, MAX_CANDIDATES)
 
 
 async def _hydrate(engine: ReadyEngine, catalog: Catalog, scored: list[ScoredId], wanted: int) -> list[Hit]:
     """The first hits in the order of `scored`, without those that no active version holds, until there are enough."""
     hits: list[Hit] = []
+    slice_size = wanted
     while len(hits) < wanted and scored:
-        front, scored = scored[:wanted], scored[wanted:]
+        slice_size = min(slice_size, MAX_HYDRATED_AT_ONCE)
+        front, scored = scored[:slice_size], scored[slice_size:]
         found = await asyncio.to_thread(catalog.hydrate, [candidate.id for candidate in front])
         hits.extend(_hits(engine, front, found))
+        slice_size *= 2
     return hits
 
 

@@ -6,6 +6,7 @@ last one wins), and handed down. The README's table is generated from here, and 
 
 import math
 import os
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -46,7 +47,7 @@ class Settings:
     # The model
     model: str = _setting(
         "",
-        "sentence-transformers model, an id or a folder. Empty: `Qwen/Qwen3-Embedding-4B` where a GPU has room for it, else the packaged model. `packaged` names that one.",
+        "sentence-transformers model, an id or a folder. Empty: the one the index was made with; at first `Qwen/Qwen3-Embedding-4B` where a GPU has room for it, else the packaged model. `packaged` names that one.",
     )
     model_revision: str = _setting("", "Revision of the model to load from a hub; empty means its main one.")
     device: str = _setting("auto", "`auto`, `cpu`, `cuda` or `cuda:1`.")
@@ -110,6 +111,10 @@ class Settings:
                 raise ConfigurationError(
                     f"setting {name} is {getattr(self, name)}; it must be a number above 0"
                 )
+        for name, (low, high) in _RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                bounds = f"at least {low}" if high == sys.maxsize else f"from {low} to {high}"
+                raise ConfigurationError(f"setting {name} is {getattr(self, name)}; it must be {bounds}")
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ConfigurationError(
                 f"heartbeat_seconds ({self.heartbeat_seconds}) must be at most half of lease_seconds "
@@ -126,7 +131,16 @@ _POSITIVE: Final = (
     "max_upload_bytes", "max_query_chars", "max_search_limit", "max_text_chars", "max_pages", "reader_memory_bytes",
     "reader_cpu_seconds", "reader_wall_seconds", "worker_concurrency", "job_attempts", "lease_seconds",
     "heartbeat_seconds", "poll_seconds", "embedding_queue_length", "reconcile_seconds", "drain_seconds",
+    "qdrant_timeout_seconds", "retry_backoff_seconds",
 )  # fmt: skip
+
+_RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "port": (1, 65535),
+    "qdrant_grpc_port": (1, 65535),
+    "truncate_dim": (0, sys.maxsize),
+    "embedding_batch_tokens": (0, sys.maxsize),
+    "strong_score": (0, 1),
+}
 
 
 def load_settings(

@@ -92,7 +92,7 @@ class _Server:
                 if key.fileobj is self._wakeup:
                     self._reap()
                 elif key.fileobj is not self._requests:
-                    self._kill(key.data)
+                    self._kill(key.data, key.fileobj)
                 elif not self._accept():
                     for pid in self._children:
                         os.kill(pid, signal.SIGKILL)
@@ -115,9 +115,10 @@ class _Server:
         self._selector.register(stream, selectors.EVENT_READ, pid)
         return True
 
-    def _kill(self, pid: int) -> None:
-        self._selector.unregister(self._children[pid])
-        os.kill(pid, signal.SIGKILL)
+    def _kill(self, pid: int, stream: object) -> None:
+        if self._children.get(pid) is stream:  # else it has ended by itself, and was reaped a moment ago
+            self._selector.unregister(self._children[pid])
+            os.kill(pid, signal.SIGKILL)
 
     def _reap(self) -> None:
         with suppress(BlockingIOError):

@@ -13,7 +13,7 @@ import logging
 import shutil
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
@@ -21,7 +21,8 @@ from typing import Final, TypeVar
 from docradar import failpoints
 from docradar.blobs import Blobs
 from docradar.catalog import Catalog
-from docradar.documents import Document, Job, JobKind, Kind, Unit
+from docradar.documents import Document, Job, JobKind, Unit
+from docradar.embedding.protocol import Vectors
 from docradar.engine import ReadyEngine
 from docradar.errors import ReadError
 from docradar.filters import And, AnyOf, Within
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 UNITS_PER_WRITE: Final = 1000
 UNITS_PER_GROUP: Final = 64  # embedded together, then upserted in one call
 GROUPS_IN_FLIGHT: Final = 3  # keeps the model busy while points are upserted, and memory bounded
+ORPHAN_SECONDS: Final = 24 * 3600.0  # in which every upload has ended, one way or the other
+BLOBS_PER_LOOK: Final = 500
 
 T = TypeVar("T")
 
@@ -72,7 +75,6 @@ class Pipeline:
         try:
             document = await asyncio.to_thread(self._catalog.document_version, job.document_id, job.version)
             prepared = await self._read(job, document, scratch)
-            text_blob = await asyncio.to_thread(self._blobs.put_file, prepared.text_path)
             await self._write_units(job, prepared)
             failpoints.reach("after_units")
             await self._index(job, document, prepared)
@@ -82,7 +84,6 @@ class Pipeline:
                 job,
                 file_fields=prepared.fields,
                 units=prepared.units,
-                text_blob=text_blob,
                 report=prepared.report,
             )
             failpoints.reach("after_commit")
@@ -109,21 +110,19 @@ class Pipeline:
         return prepared
 
     async def _write_units(self, job: Job, prepared: Prepared) -> None:
-        await asyncio.to_thread(self._catalog.begin_units, job)
+        text_blob = await asyncio.to_thread(self._blobs.put_file, prepared.text_path)
+        await asyncio.to_thread(self._catalog.begin_units, job, text_blob=text_blob)
         for units in _batches(_units(prepared), UNITS_PER_WRITE):
             await asyncio.to_thread(self._catalog.write_units, job, units)
 
     async def _index(self, job: Job, document: Document, prepared: Prepared) -> None:
-        """Embeds and upserts what the index lacks; gives what it has already its new payload."""
+        """Embeds and upserts what the index lacks. What it has, search may be seeing: a sweep changes it after the commit."""
         index = self._engine.index
         present: set[str] = set()
         for units in _batches(_units(prepared), UNITS_PER_WRITE):
             present |= await index.existing([unit.id for unit in units])
         payload = document_payload(replace(document, fields=document.fields.or_else(prepared.fields)))
         await self._embed_missing(job, prepared, present, payload)
-        if present:
-            await index.set_document_payload(document.id, payload)
-            await self._move(job, prepared, present)
 
     async def _embed_missing(
         self, job: Job, prepared: Prepared, present: set[str], payload: DocumentPayload
@@ -148,32 +147,10 @@ class Pipeline:
 
     async def _embed_and_upsert(self, group: list[PreparedPassage], payload: DocumentPayload) -> int:
         vectors = await self._engine.scheduler.embed_passages([prepared.passage for prepared in group])
-        points = [
-            UnitPoint(
-                unit.id,
-                vector,
-                document_keywords(unit.text, _keyword_context(prepared, place)),
-                unit_payload(unit, payload),
-            )
-            for prepared, rows in zip(group, vectors, strict=True)
-            for place, (unit, vector) in enumerate(zip(prepared.units, rows, strict=True))
-        ]
+        points = await asyncio.to_thread(_points, group, vectors, payload)
         await self._engine.index.upsert(points)
         failpoints.reach("after_batch")
         return len(points)
-
-    async def _move(self, job: Job, prepared: Prepared, present: set[str]) -> None:
-        """Units that stayed as they were but stand elsewhere now get their new place into the payload."""
-        before = await asyncio.to_thread(self._catalog.unit_places, job.document_id)
-        moved: dict[tuple[int | None, tuple[str, ...], Kind], list[str]] = {}
-        for unit in _units(prepared):
-            place = (unit.page, unit.heading_path, unit.kind)
-            if unit.id in present and before.get(unit.id) != place:
-                moved.setdefault(place, []).append(unit.id)
-        for (page, heading_path, kind), unit_ids in moved.items():
-            await self._engine.index.set_unit_payload(
-                unit_ids, page=page, heading_path=heading_path, kind=kind
-            )
 
     async def _sweep(self, job: Job) -> None:
         """Makes the index's points of one document those that the catalog knows.
@@ -187,6 +164,10 @@ class Pipeline:
         failpoints.reach("after_delete")
         if state.document is not None:
             await self._refresh(state.document, len(stored & state.keep))
+            for (page, heading_path, kind), moved in state.moved.items():
+                await index.set_unit_payload(
+                    sorted(stored & moved), page=page, heading_path=heading_path, kind=kind
+                )
         missing = state.active - stored
         removable = await asyncio.to_thread(self._catalog.finish_sweep, job, missing_units=len(missing))
         await asyncio.to_thread(remove_blobs, self._catalog, self._blobs, removable)
@@ -207,6 +188,13 @@ def remove_blobs(catalog: Catalog, blobs: Blobs, removable: Iterable[str]) -> No
     for sha256 in removable:
         if blobs.delete(sha256):
             catalog.forget_blob(sha256)
+
+
+def remove_orphaned_blobs(catalog: Catalog, blobs: Blobs) -> None:
+    """Removes blobs stored by who was killed, or lost the catalog, before any version referred to them."""
+    for stored in _batches(blobs.older_than(ORPHAN_SECONDS), BLOBS_PER_LOOK):
+        for sha256 in catalog.unreferenced_blobs(stored):
+            blobs.delete(sha256, spared_seconds=ORPHAN_SECONDS)
 
 
 def document_payload(document: Document) -> DocumentPayload:
@@ -239,6 +227,22 @@ def unit_payload(unit: Unit, document: DocumentPayload) -> UnitPayload:
 def _units(prepared: Prepared) -> Iterator[Unit]:
     for passage in prepared.passages():
         yield from passage.units
+
+
+def _points(
+    group: Sequence[PreparedPassage], vectors: Sequence[Vectors], payload: DocumentPayload
+) -> list[UnitPoint]:
+    """Takes milliseconds, most of them for keywords."""
+    return [
+        UnitPoint(
+            unit.id,
+            vector,
+            document_keywords(unit.text, _keyword_context(prepared, place)),
+            unit_payload(unit, payload),
+        )
+        for prepared, rows in zip(group, vectors, strict=True)
+        for place, (unit, vector) in enumerate(zip(prepared.units, rows, strict=True))
+    ]
 
 
 def _keyword_context(prepared: PreparedPassage, place: int) -> str:

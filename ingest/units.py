@@ -44,7 +44,8 @@ class SplitCounts:
 def statements(text: str, blocks: Iterable[Block], counts: SplitCounts) -> Iterator[Statement]:
     """The statements of `text`, in order, none crossing a block's end; adds to `counts`.
 
-    A heading is a statement only where nothing stands under it: elsewhere it is the context of what does.
+    A heading is a statement only where nothing stands under it, or where it is too long to stand whole in the paths of
+    what does: elsewhere it is the context.
     """
     for number, block in enumerate(_without_context_headings(text, blocks)):
         for start, end in _spans(text, block, counts):

@@ -1,8 +1,8 @@
 """Claims jobs, keeps their leases alive, and sees each to an end.
 
-Three loops run side by side: one claims, one renews leases and takes those of vanished workers, one looks for documents
-that nothing is working on. None waits for another, nor for a job: what touches a file runs in a child
-process, what computes runs in threads. Calls to the catalog that keep leases alive have a thread of their own.
+Loops run side by side: one claims, one renews leases, one takes those of vanished workers, one looks for documents
+that nothing is working on, one clears up behind killed processes. None waits for another, nor for a job: what touches a
+file runs in a child process, what computes runs in threads. Renewing has a thread of its own.
 """
 
 import asyncio
@@ -22,13 +22,14 @@ from docradar.documents import Job, JobKind
 from docradar.engine import Engine
 from docradar.errors import DocradarError, JobCanceledError, LeaseLostError, ReadError, UnavailableError
 from docradar.settings import Settings
-from ingest.pipeline import Pipeline, remove_blobs
+from ingest.pipeline import Pipeline, remove_blobs, remove_orphaned_blobs
 from ingest.sandbox import Sandbox
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 1.0
 ENGINE_POLL_SECONDS: Final = 0.2
+DAY_SECONDS: Final = 24 * 3600.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,18 +68,18 @@ class Worker:
         self._running: dict[tuple[str, int], _Running] = {}
         self._slot_freed = asyncio.Event()
         self._draining = asyncio.Event()
-        self._control = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lease")
+        self._renewing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lease")
+        self._control = ThreadPoolExecutor(max_workers=2, thread_name_prefix="worker")
 
     async def run(self) -> None:
         """Works until `drain`; then every job has ended or was handed back with its attempt."""
         sandbox = Sandbox()
+        heartbeat, reconcile = self._settings.heartbeat_seconds, self._settings.reconcile_seconds
         loops = [
-            asyncio.create_task(
-                self._every(self._settings.heartbeat_seconds, self._keep_leases), name="leases"
-            ),
-            asyncio.create_task(
-                self._every(self._settings.reconcile_seconds, self._reconcile), name="reconcile"
-            ),
+            asyncio.create_task(self._every(heartbeat, self._renew), name="renew"),
+            asyncio.create_task(self._every(heartbeat, self._reap), name="reap"),
+            asyncio.create_task(self._every(reconcile, self._reconcile), name="reconcile"),
+            asyncio.create_task(self._every(DAY_SECONDS, self._clear_up), name="clear-up"),
         ]
         try:
             await self._claim_loop(sandbox)
@@ -88,6 +89,7 @@ class Worker:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
             await sandbox.close()
+            self._renewing.shutdown()
             self._control.shutdown()
 
     def drain(self) -> None:
@@ -191,18 +193,14 @@ class Worker:
         except DocradarError as error:
             logger.warning("job %s: its end could not be recorded, its lease will run out: %s", job.id, error)
 
-    async def _keep_leases(self) -> None:
-        """Renews ours before it takes away those of others, or a pause of this whole machine would cost us ours."""
-        await self._renew()
-        await self._in_control(self._catalog.reap)
-
     async def _renew(self) -> None:
         held = list(self._running)
         if not held:
             return
-        leases = await self._in_control(self._catalog.renew, self.name, held)
-        for key in held:
-            lease = leases[key[0]]
+        leases = await asyncio.get_running_loop().run_in_executor(
+            self._renewing, self._catalog.renew, self.name, held
+        )
+        for key, lease in leases.items():
             if running := self._running.get(key):
                 if not lease.owned:
                     logger.warning("job %s: its lease ran out and was taken; this run of it ends", key[0])
@@ -210,11 +208,20 @@ class Worker:
                 elif lease.cancel_requested:
                     running.interrupt(_Stop.CANCELED)
 
+    async def _reap(self) -> None:
+        """Renews ours before it takes away those of others, or a pause of this whole machine would cost us ours."""
+        await self._renew()
+        await self._in_control(self._catalog.reap)
+
     async def _reconcile(self) -> None:
         removable = await self._in_control(self._catalog.removable_blobs)
         await self._in_control(remove_blobs, self._catalog, self._blobs, removable)
         if found := await self._in_control(self._catalog.reconcile):
             logger.warning("reconciler: %d documents had no live job; each has one now", found)
+
+    async def _clear_up(self) -> None:
+        await self._in_control(self._catalog.prune_jobs)
+        await self._in_control(remove_orphaned_blobs, self._catalog, self._blobs)
 
     async def _finish_or_hand_back(self) -> None:
         """Interrupts what runs, and waits until all of it was handed back."""

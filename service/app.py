@@ -16,6 +16,7 @@ from docradar.settings import Settings
 from service.documents import DocumentController
 from service.health import VERSION, CollectionController, HealthController
 from service.jobs import JobController
+from service.pages import refuse_unstorable_parameters
 from service.problems import EXCEPTION_HANDLERS, request_id
 from service.runtime import Runtime
 from service.search import SearchController
@@ -53,6 +54,7 @@ def create_app(settings: Settings, *, load_engine: bool = True, loader: Loader |
         ],
         dependencies={"runtime": Provide(lambda: runtime, sync_to_thread=False)},
         lifespan=[lifespan],
+        before_request=refuse_unstorable_parameters,
         before_send=[send_request_id],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,

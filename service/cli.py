@@ -236,5 +236,14 @@ def inspect(file: Path, split: str, as_json: bool) -> None:
     run(inspect_file(settings_of(quiet=True), file, split, as_json=as_json))
 
 
+@main.command()
+@data_dir_option
+def optimize(data_dir: Path | None) -> None:
+    """Build the search graph of the embedded index, with the service stopped."""
+    from service.optimize_command import optimize_index
+
+    run(optimize_index(settings_of(quiet=True, data_dir=data_dir)))
+
+
 if __name__ == "__main__":
     main()

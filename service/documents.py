@@ -13,11 +13,11 @@ from litestar.response import Stream
 
 from docradar.catalog import Content, PutOutcome
 from docradar.documents import DocumentFields, DocumentKey, DocumentStatus, Split
-from docradar.errors import InvalidRequestError, TooLargeError
+from docradar.errors import InvalidRequestError, NotFoundError, TooLargeError
 from service.fields import changes_of, checked_collection, fields_of, key_of, text_upload_of_form
 from service.openapi import UploadOperation
 from service.pages import Limit
-from service.problems import problem_spec
+from service.problems import problem_spec, problem_specs
 from service.runtime import Runtime
 from service.schemas import (
     DocumentList,
@@ -44,9 +44,9 @@ class DocumentController(Controller):
         status_code=202,
         operation_class=UploadOperation,
         request_max_body_size=None,
-        responses={
+        responses=problem_specs(400, 503)
+        | {
             200: UploadOperation.unchanged,
-            400: problem_spec("A field, or the body, cannot be used."),
             413: problem_spec("A file is larger than `max_upload_bytes`; the connection is closed."),
         },
     )
@@ -60,7 +60,7 @@ class DocumentController(Controller):
         accepted = UploadAccepted([JobOut.of(outcome.job) for outcome in outcomes])
         return Response(accepted, status_code=202 if fresh else 200, headers=headers)
 
-    @get(sync_to_thread=True)
+    @get(sync_to_thread=True, responses=problem_specs(400, 503))
     def list_documents(
         self,
         runtime: NamedDependency[Runtime],
@@ -78,12 +78,12 @@ class DocumentController(Controller):
         )
         return DocumentList([DocumentOut.of(document) for document in documents], next_cursor)
 
-    @get("/{document_id:str}", sync_to_thread=True)
+    @get("/{document_id:str}", sync_to_thread=True, responses=problem_specs(400, 404, 503))
     def get_document(self, runtime: NamedDependency[Runtime], document_id: FromPath[str]) -> DocumentOut:
         """One document, with its ingest report."""
         return DocumentOut.of(runtime.catalog.get_document(document_id))
 
-    @patch("/{document_id:str}", sync_to_thread=True)
+    @patch("/{document_id:str}", sync_to_thread=True, responses=problem_specs(400, 404, 409, 413, 503))
     def patch_document(
         self, runtime: NamedDependency[Runtime], document_id: FromPath[str], data: JSONBody[DocumentPatch]
     ) -> DocumentOut:
@@ -91,17 +91,28 @@ class DocumentController(Controller):
         document, _ = runtime.catalog.patch_document(document_id, changes_of(data))
         return DocumentOut.of(document)
 
-    @delete("/{document_id:str}", status_code=202, sync_to_thread=True)
+    @delete(
+        "/{document_id:str}",
+        status_code=202,
+        sync_to_thread=True,
+        responses=problem_specs(400, 404, 503),
+    )
     def delete_document(self, runtime: NamedDependency[Runtime], document_id: FromPath[str]) -> JobOut:
         """Deletes a document. Search forgets it at once; the job removes its points and files."""
         return JobOut.of(runtime.catalog.delete_document(document_id))
 
-    @get("/{document_id:str}/content", media_type="application/octet-stream")
+    @get(
+        "/{document_id:str}/content",
+        media_type="application/octet-stream",
+        responses=problem_specs(400, 404, 503),
+    )
     async def get_content(self, runtime: NamedDependency[Runtime], document_id: FromPath[str]) -> Stream:
         """The original, byte for byte."""
         document = await asyncio.to_thread(runtime.catalog.get_document, document_id)
+        if document.status is DocumentStatus.DELETING:
+            raise NotFoundError(f"document {document_id} is being deleted; its content is given no more")
         return Stream(
-            runtime.blobs.stream(document.blob),
+            await runtime.blobs.stream(document.blob),
             media_type="application/octet-stream",
             headers={
                 "Content-Length": str(document.size_bytes),
@@ -111,17 +122,21 @@ class DocumentController(Controller):
             },
         )
 
-    @get("/{document_id:str}/text", media_type="text/plain; charset=utf-8")
+    @get(
+        "/{document_id:str}/text",
+        media_type="text/plain; charset=utf-8",
+        responses=problem_specs(400, 404, 503),
+    )
     async def get_text(self, runtime: NamedDependency[Runtime], document_id: FromPath[str]) -> Stream:
         """The normalised text in which every `char_start` and `char_end` counts code points."""
         blob = await asyncio.to_thread(runtime.catalog.text_blob, document_id)
         return Stream(
-            runtime.blobs.stream(blob),
+            await runtime.blobs.stream(blob),
             media_type="text/plain; charset=utf-8",
             headers={"X-Content-Type-Options": "nosniff"},
         )
 
-    @get("/{document_id:str}/units", sync_to_thread=True)
+    @get("/{document_id:str}/units", sync_to_thread=True, responses=problem_specs(400, 404, 503))
     def list_units(
         self,
         runtime: NamedDependency[Runtime],
@@ -158,10 +173,12 @@ async def _receive_text(request: Request[Any, Any, Any], runtime: Runtime) -> Pu
     if not upload.text.strip():
         raise InvalidRequestError("text is empty; give the document's text, or upload a file")
     content = upload.text.encode("utf-8", "replace")
-    name = upload.external_id or upload.title or f"text-{hashlib.sha256(content).hexdigest()[:16]}"
-    key, fields = key_of(upload, name), fields_of(upload)
+    # Not its title, which the next week's text may have too.
+    own_id = f"text-{hashlib.sha256(content).hexdigest()[:16]}"
+    key, fields = key_of(upload, own_id), fields_of(upload)
+    filename = f"{(upload.external_id or upload.title or own_id)[:200]}.txt"
     sha256 = await asyncio.to_thread(runtime.blobs.put_bytes, content)
-    stored = Content(sha256, len(content), "text/plain", f"{name[:200]}.txt", upload.split)
+    stored = Content(sha256, len(content), "text/plain", filename, upload.split)
     return await asyncio.to_thread(runtime.catalog.put_document, key, fields, stored)
 
 

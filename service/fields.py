@@ -32,6 +32,10 @@ MAX_CHARS: Final = {
 }  # fmt: skip
 MAX_TAGS: Final = 100
 MAX_META: Final = 50
+MAX_META_LIST: Final = 100
+MAX_META_BYTES: Final = 16_384
+MAX_META_INTEGER: Final = 2**53
+"""Beyond this a JSON reader that computes in doubles, as browsers do, sees another number."""
 
 
 def text_upload_of_form(form: Mapping[str, list[str]]) -> TextUpload:
@@ -93,10 +97,26 @@ def _meta(meta: Mapping[str, MetaValue]) -> Meta:
         raise InvalidRequestError(f"meta holds {len(meta)} keys; a document takes up to {MAX_META}")
     for key, value in meta.items():
         _checked("meta key", key, required=True)
-        for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str):
-                _checked("meta value", text)
+        _check_meta_value(key, value)
+    if (size_bytes := len(msgspec.json.encode(meta))) > MAX_META_BYTES:
+        raise InvalidRequestError(
+            f"meta has {size_bytes:,} bytes as JSON; a document takes up to {MAX_META_BYTES:,}"
+        )
     return dict(meta)
+
+
+def _check_meta_value(key: str, value: MetaValue) -> None:
+    if isinstance(value, list) and len(value) > MAX_META_LIST:
+        raise InvalidRequestError(
+            f"meta key {key!r} holds a list of {len(value):,} values; it may have up to {MAX_META_LIST}"
+        )
+    if isinstance(value, int) and abs(value) > MAX_META_INTEGER:
+        raise InvalidRequestError(
+            f"meta key {key!r} holds an integer beyond ±2^53, which not every reader of JSON keeps; send it as a string"
+        )
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str):
+            _checked("meta value", text)
 
 
 def changes_of(patch: DocumentPatch) -> DocumentChanges:

@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 
 from docradar.engine import RETRY_AFTER_SECONDS
+from service.problems import problem_specs
 from service.runtime import Runtime
 from service.schemas import CollectionList, CollectionOut, Live, Readiness
 
@@ -54,7 +55,7 @@ class CollectionController(Controller):
     path = "/v1/collections"
     tags = ("collections",)
 
-    @get(sync_to_thread=True)
+    @get(sync_to_thread=True, responses=problem_specs(503))
     def list_collections(self, runtime: NamedDependency[Runtime]) -> CollectionList:
         """All collections with what they hold."""
         return CollectionList(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
@@ -33,9 +33,10 @@ async def ingest_paths(
     """Uploads everything, then reports each document's end.
 
     Raises:
-        DocradarError: At least one document failed; the others are in.
+        InvalidRequestError: There is no file, or two of them would be one document; nothing was uploaded.
+        RequestFailedError: At least one document failed; the others are in.
     """
-    files = [entry for path in paths for entry in files_of(path)]
+    files = distinct(entry for path in paths for entry in files_of(path))
     if not files:
         raise InvalidRequestError(f"no file under {', '.join(map(str, paths))}")
     async with connect(settings, url) as client:
@@ -70,6 +71,23 @@ def files_of(path: Path) -> Iterator[tuple[Path, str]]:
             if not name.startswith("."):
                 file = Path(folder) / name
                 yield file, file.relative_to(path).as_posix()
+
+
+def distinct(files: Iterable[tuple[Path, str]]) -> list[tuple[Path, str]]:
+    """The files, one that is named twice only once.
+
+    Raises:
+        InvalidRequestError: Two of them have the same external id, so that one would replace the other.
+    """
+    by_id: dict[str, Path] = {}
+    for path, external_id in files:
+        other = by_id.setdefault(external_id, path)
+        if other.resolve() != path.resolve():
+            raise InvalidRequestError(
+                f"{other} and {path} would both be the document {external_id!r}, one replacing the other; ingest the "
+                "folder they share, or each with a --source of its own"
+            )
+    return [(path, external_id) for external_id, path in by_id.items()]
 
 
 async def upload_all(

@@ -2,23 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from dataclasses import replace
+from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, HeaderParameter, QueryParameter
 from litestar.response import Stream
+from litestar.types import Scope
+from msgspec import Struct
 
-from docradar.documents import JobKind, JobState
-from docradar.errors import InvalidRequestError
+from docradar.catalog import Catalog
+from docradar.documents import Job, JobKind, JobState
+from docradar.errors import InvalidRequestError, NotFoundError
 from service.pages import Limit
+from service.problems import problem_of, problem_specs
 from service.runtime import Runtime
 from service.schemas import JobEventOut, JobList, JobOut
 
 POLL_SECONDS: Final = 0.25
 HEARTBEAT_SECONDS: Final = 15.0
 EVENTS_PER_READ: Final = 200
+MAX_EVENT_DIGITS: Final = 9
 
 
 class JobController(Controller):
@@ -27,7 +33,7 @@ class JobController(Controller):
     path = "/v1/jobs"
     tags = ("jobs",)
 
-    @get(sync_to_thread=True)
+    @get(sync_to_thread=True, responses=problem_specs(400, 503))
     def list_jobs(
         self,
         runtime: NamedDependency[Runtime],
@@ -43,58 +49,106 @@ class JobController(Controller):
         )
         return JobList([JobOut.of(job) for job in jobs], next_cursor)
 
-    @get("/{job_id:str}", sync_to_thread=True)
+    @get("/{job_id:str}", sync_to_thread=True, responses=problem_specs(400, 404, 503))
     def get_job(self, runtime: NamedDependency[Runtime], job_id: FromPath[str]) -> JobOut:
         """One job."""
         return JobOut.of(runtime.catalog.get_job(job_id))
 
-    @post("/{job_id:str}/cancel", status_code=202, sync_to_thread=True)
+    @post(
+        "/{job_id:str}/cancel",
+        status_code=202,
+        sync_to_thread=True,
+        responses=problem_specs(400, 404, 409, 503),
+    )
     def cancel_job(self, runtime: NamedDependency[Runtime], job_id: FromPath[str]) -> JobOut:
         """Asks a job to stop. A queued one ends at once, a running one within seconds."""
         return JobOut.of(runtime.catalog.cancel_job(job_id))
 
-    @post("/{job_id:str}/retry", status_code=202, sync_to_thread=True)
+    @post(
+        "/{job_id:str}/retry",
+        status_code=202,
+        sync_to_thread=True,
+        responses=problem_specs(400, 404, 409, 503),
+    )
     def retry_job(self, runtime: NamedDependency[Runtime], job_id: FromPath[str]) -> JobOut:
         """Gives a failed or canceled job all its attempts again."""
         return JobOut.of(runtime.catalog.retry_job(job_id))
 
-    @get("/{job_id:str}/events", media_type="text/event-stream")
+    @get(
+        "/{job_id:str}/events",
+        media_type="text/event-stream",
+        responses=problem_specs(400, 404, 503),
+    )
     async def job_events(
         self,
+        request: Request[Any, Any, Any],
         runtime: NamedDependency[Runtime],
         job_id: FromPath[str],
         last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
     ) -> Stream:
-        """The job's story as server-sent events, from the start or after `Last-Event-ID`, until it ends."""
-        await asyncio.to_thread(runtime.catalog.get_job, job_id)
-        if last_event_id is not None and not last_event_id.isdecimal():
-            raise InvalidRequestError(
-                f"Last-Event-ID is {last_event_id[:50]!r}; it must be a number from this stream"
-            )
+        """The job's story as server-sent events, from the start or after `Last-Event-ID`, until it ends.
+
+        Events are `progress`, each with an id, then one `end` with the job, or `error` with a problem: come back later.
+        """
+        after = _event_number(last_event_id)
+        job = await asyncio.to_thread(runtime.catalog.get_job, job_id)
         return Stream(
-            _story(runtime, job_id, int(last_event_id or 0)),
+            story(runtime.catalog, job, after, request.scope),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
 
-async def _story(runtime: Runtime, job_id: str, after: int) -> AsyncIterator[str]:
+def _event_number(last_event_id: str | None) -> int:
+    if last_event_id is None:
+        return 0
+    if not last_event_id.isdecimal() or len(last_event_id) > MAX_EVENT_DIGITS:
+        raise InvalidRequestError(
+            f"Last-Event-ID is {last_event_id[:50]!r}; it must be a number from this stream"
+        )
+    return int(last_event_id)
+
+
+async def story(catalog: Catalog, job: Job, after: int, scope: Scope) -> AsyncIterator[str]:
+    """What is sent of a job's story after event `after`. It has begun by then, so errors are events too."""
+    try:
+        async for event in _events(catalog, job, after):
+            yield event
+    except Exception as error:  # noqa: BLE001  told to the caller, and logged where it is a bug
+        yield _event("error", problem_of(error, scope))
+
+
+async def _events(catalog: Catalog, job: Job, after: int) -> AsyncIterator[str]:
     silent = 0.0
     while True:
         # The state is read before the events: whatever ends the job has written its event by then.
-        job = await asyncio.to_thread(runtime.catalog.get_job, job_id)
-        events = await asyncio.to_thread(runtime.catalog.job_events, job_id, after, EVENTS_PER_READ)
+        job = await asyncio.to_thread(_current, catalog, job)
+        events = await asyncio.to_thread(catalog.job_events, job.id, after, EVENTS_PER_READ)
         for event in events:
             after = event.seq
             silent = 0.0
-            yield f"id: {event.seq}\nevent: progress\ndata: {msgspec.json.encode(JobEventOut.of(event)).decode()}\n\n"
+            yield f"id: {event.seq}\n" + _event("progress", JobEventOut.of(event))
         if events:
             continue
         if job.state.terminal:
-            yield f"event: end\ndata: {msgspec.json.encode(JobOut.of(job)).decode()}\n\n"
+            yield _event("end", JobOut.of(job))
             return
         await asyncio.sleep(POLL_SECONDS)
         silent += POLL_SECONDS
         if silent >= HEARTBEAT_SECONDS:
             silent = 0.0
             yield ": still here\n\n"
+
+
+def _current(catalog: Catalog, job: Job) -> Job:
+    """The job as it is now. A sweep is gone once it has succeeded."""
+    try:
+        return catalog.get_job(job.id)
+    except NotFoundError:
+        if job.kind is not JobKind.SWEEP:
+            raise
+        return replace(job, state=JobState.SUCCEEDED)
+
+
+def _event(name: str, content: Struct) -> str:
+    return f"event: {name}\ndata: {msgspec.json.encode(content).decode()}\n\n"

@@ -20,7 +20,9 @@ _FIELDS: dict[str, Schema] = {
     "collection": _described("Collection; `default` when left out.", max_length=64),
     "source": _described("Where the document comes from; `upload` when left out.", max_length=128),
     "external_id": _described(
-        "The document's id where it comes from; the file's name when left out.", max_length=1000
+        "The document's id where it comes from. Left out, it is the file's name, or of a text one made from its content, "
+        "so that a changed text is another document: give an id to replace it.",
+        max_length=1000,
     ),
     "title": _described("Title; read from the file when left out.", max_length=1000),
     "author": _described("Author.", max_length=1000),

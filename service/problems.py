@@ -48,45 +48,54 @@ def request_id(scope: Scope) -> str:
     return str(state.setdefault("request_id", uuid.uuid4().hex))
 
 
-def problem_response(
-    request: Request[Any, Any, Any],
-    status: int,
-    code: str,
-    detail: str,
-    *,
-    headers: dict[str, str] | None = None,
-    details: list[dict[str, str]] | None = None,
-) -> Response[Problem]:
-    """A problem details response; `detail` must be fit for the caller's eyes."""
-    problem = Problem(
+def problem_of(error: Exception, scope: Scope) -> Problem:
+    """What the caller of this request may know of an error; a bug is logged whole, and not told."""
+    if isinstance(error, errors.DocradarError):
+        status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+        if status is not HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _problem(scope, status, error.code, str(error))
+    logger.error("request failed", exc_info=error, extra={"path": scope.get("path", "")})
+    return _problem(
+        scope,
+        500,
+        "internal_error",
+        "something went wrong inside docradar; its log has the whole error under this request_id",
+    )
+
+
+def _problem(
+    scope: Scope, status: int, code: str, detail: str, details: list[dict[str, str]] | None = None
+) -> Problem:
+    """Problem details; `detail` must be fit for the caller's eyes."""
+    return Problem(
         type="about:blank",
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
         code=code,
-        request_id=request_id(request.scope),
+        request_id=request_id(scope),
         errors=details or [],
     )
-    return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=headers or {})
 
 
-def _from_domain(request: Request[Any, Any, Any], error: errors.DocradarError) -> Response[Problem]:
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _from_bug(request, error)
+def _response(problem: Problem, headers: dict[str, str] | None = None) -> Response[Problem]:
+    return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers or {})
+
+
+def _from_error(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
     headers: dict[str, str] = {}
     if isinstance(error, errors.UnavailableError):
         headers["Retry-After"] = str(math.ceil(error.retry_after_seconds))
     if isinstance(error, errors.TooLargeError):
         # The rest of the upload is not read: without this the server would drain it.
         headers["Connection"] = "close"
-    return problem_response(request, status, error.code, str(error), headers=headers)
+    return _response(problem_of(error, request.scope), headers)
 
 
 def _from_framework(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     status = error.status_code
     if status >= 500:
-        return _from_bug(request, error)
+        return _from_error(request, error)
     code = CODES.get(status, "invalid_request")
     details = [
         {"field": str(entry.get("key", "")), "message": str(entry.get("message", ""))[:300]}
@@ -94,9 +103,7 @@ def _from_framework(request: Request[Any, Any, Any], error: HTTPException) -> Re
         if isinstance(entry, dict)
     ]
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
-    return problem_response(
-        request, status, code, _sentence(error, details), headers=headers, details=details
-    )
+    return _response(_problem(request.scope, status, code, _sentence(error, details), details), headers)
 
 
 def _sentence(error: HTTPException, details: list[dict[str, str]]) -> str:
@@ -118,25 +125,22 @@ def _sentence(error: HTTPException, details: list[dict[str, str]]) -> str:
 
 def _from_recursion(request: Request[Any, Any, Any], error: RecursionError) -> Response[Problem]:
     if "deserializing" not in str(error):
-        return _from_bug(request, error)
-    return problem_response(request, 400, "invalid_request", "the JSON body is nested too deeply")
-
-
-def _from_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    logger.error("request failed", exc_info=error, extra={"path": request.scope.get("path", "")})
-    return problem_response(
-        request,
-        500,
-        "internal_error",
-        "something went wrong inside docradar; its log has the whole error under this request_id",
-    )
+        return _from_error(request, error)
+    return _response(_problem(request.scope, 400, "invalid_request", "the JSON body is nested too deeply"))
 
 
 EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
-    errors.DocradarError: _from_domain,
     HTTPException: _from_framework,
     RecursionError: _from_recursion,
-    Exception: _from_bug,
+    Exception: _from_error,
+}
+
+DESCRIPTIONS: Final = {
+    400: "A parameter, a field or the body cannot be used.",
+    404: "There is no such thing, or not any more.",
+    409: "Its state does not allow this.",
+    413: "The body is larger than this path takes.",
+    503: "Something that this needs is away, loading, full or busy; `Retry-After`, where given, says when to come back.",
 }
 
 
@@ -145,3 +149,8 @@ def problem_spec(description: str) -> ResponseSpec:
     return ResponseSpec(
         data_container=Problem, description=description, media_type=MEDIA_TYPE, generate_examples=False
     )
+
+
+def problem_specs(*statuses: int) -> dict[int, ResponseSpec]:
+    """The problems of a route, in the words that all routes share."""
+    return {status: problem_spec(DESCRIPTIONS[status]) for status in statuses}

@@ -74,6 +74,7 @@ class Runtime:
         self._stack.callback(self.catalog.close)
         if lock and self._with_worker:
             await asyncio.to_thread(_take_over, self.catalog, unclean=lock.unclean)
+            lock.mark_clean()
         self.blobs = Blobs.open(settings)
         self.engine = Engine(settings, self.catalog, self._loader)
         if self._with_engine:

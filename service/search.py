@@ -1,6 +1,7 @@
 """Search: a question in, sentences out."""
 
 import logging
+import unicodedata
 from typing import Final
 
 from litestar import Controller, post
@@ -12,13 +13,15 @@ from docradar.filters import parse_filter, with_collection
 from docradar.searching import SearchQuery, search
 from docradar.settings import Settings
 from service.fields import checked_collection
-from service.problems import problem_spec
+from service.problems import problem_spec, problem_specs
 from service.runtime import Runtime
 from service.schemas import ResultOut, SearchRequest, SearchResponse, TookMs
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 1_000_000
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+"""Control and format characters, and space: a query of these alone means nothing."""
 
 
 class SearchController(Controller):
@@ -31,7 +34,8 @@ class SearchController(Controller):
         ["/v1/search", "/search"],
         status_code=200,
         request_max_body_size=MAX_BODY_BYTES,
-        responses={
+        responses=problem_specs(413)
+        | {
             400: problem_spec("The query is empty or too long, or the filter cannot be used."),
             503: problem_spec(
                 "The model is loading, or too many queries wait; `Retry-After` says when to come back."
@@ -61,8 +65,10 @@ def search_query(request: SearchRequest, settings: Settings) -> SearchQuery:
         InvalidRequestError: Naming the field, its limit and the value sent.
     """
     text = request.query.strip()
-    if not text:
-        raise InvalidRequestError("query is empty; ask a question in plain words")
+    if all(unicodedata.category(c) in _INVISIBLE for c in text):
+        raise InvalidRequestError(
+            "query is empty, or holds nothing that can be seen; ask a question in plain words"
+        )
     if len(text) > settings.max_query_chars:
         raise InvalidRequestError(
             f"query has {len(text):,} characters; it may have up to {settings.max_query_chars:,}"

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+import msgspec
 
 from docradar.documents import DocumentStatus, JobState
 from docradar.settings import Settings
-from service.connection import call, connect
+from service.connection import call, connect, readiness
 
 NAMED_FAILURES = 20
 
@@ -17,7 +18,7 @@ async def show_status(settings: Settings, url: str | None, *, as_json: bool) -> 
     """Prints the engine, the collections, live jobs and failed documents."""
     async with connect(settings, url, load_engine=False) as client:
         status = {
-            "engine": (await client.get("/health/ready")).json() if url else None,
+            "engine": msgspec.to_builtins(await readiness(client)) if url else None,
             "collections": (await call(client, "GET", "/v1/collections"))["collections"],
             "jobs": [
                 job

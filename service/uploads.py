@@ -21,6 +21,9 @@ from docradar.errors import InvalidRequestError, TooLargeError
 
 MAX_FILES: Final = 1000
 MAX_FIELDS_BYTES: Final = 1_000_000
+FIELD_BYTES: Final = 250
+"""What a field counts beside its name and its value: about what an empty one takes in memory."""
+
 UNKNOWN_MEDIA_TYPE: Final = "application/octet-stream"
 
 
@@ -130,6 +133,7 @@ class _Receiver:
         elif b"filename" in options:
             raise InvalidRequestError(f"the file part is named {name[:100]!r}; name it 'file'")
         else:
+            self._count(FIELD_BYTES + len(name.encode()))
             self._field_name = name
             self._field_value.clear()
 
@@ -144,9 +148,7 @@ class _Receiver:
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._file is None:
-            self._fields_bytes += end - start
-            if self._fields_bytes > MAX_FIELDS_BYTES:
-                raise TooLargeError(f"the fields of an upload may hold {MAX_FIELDS_BYTES:,} bytes together")
+            self._count(end - start)
             self._field_value += data[start:end]
             return
         file = self.form.files[-1]
@@ -157,6 +159,14 @@ class _Receiver:
                 "max_upload_bytes"
             )
         self._file.write(data[start:end])
+
+    def _count(self, field_bytes: int) -> None:
+        self._fields_bytes += field_bytes
+        if self._fields_bytes > MAX_FIELDS_BYTES:
+            raise TooLargeError(
+                f"the fields of an upload may hold {MAX_FIELDS_BYTES:,} bytes together, names and {FIELD_BYTES} for each "
+                "field included; send fewer or shorter ones"
+            )
 
     def _part_end(self) -> None:
         if self._file is None:

@@ -1,9 +1,11 @@
 """The service under test, in-process and over its real HTTP API, and what tests say to it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from service.app import create_app
 from tests.fakes import FakeEmbedder
 
 PATIENCE_SECONDS = 30.0
+NEVER_PUBLISHED = (500,)  # a bug is nobody's contract
 
 
 @dataclass
@@ -118,9 +121,29 @@ async def _alive(app: Litestar) -> AsyncIterator[None]:
         await life
 
 
+@cache
+def openapi() -> dict[str, Any]:
+    """What `/docs/openapi.json` serves."""
+    return create_app(Settings()).openapi_schema.to_schema()
+
+
+def published_responses(method: str, path: str) -> dict[str, Any] | None:
+    """The responses of the route that takes this request, by status; None where there is no such route."""
+    for template, operations in openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path) and method.lower() in operations:
+            return operations[method.lower()]["responses"]
+    return None
+
+
 def assert_problem(response: httpx.Response, status: int, code: str, *words: str) -> dict[str, Any]:
-    """The response is RFC 9457 problem details with this status, this code, and these words in its detail."""
+    """The response is RFC 9457 problem details with this status, this code, and these words in its detail.
+
+    A route's problems are among those that its OpenAPI publishes.
+    """
     assert response.status_code == status, response.text
+    published = published_responses(response.request.method, response.request.url.path)
+    if published is not None and status not in NEVER_PUBLISHED:
+        assert "application/problem+json" in published[str(status)]["content"]
     assert response.headers["content-type"].split(";")[0] == "application/problem+json"
     problem = response.json()
     assert problem["status"] == status

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from docradar.catalog import Catalog, Content, PutOutcome
 from docradar.documents import (
@@ -9,6 +10,7 @@ from docradar.documents import (
     DocumentKey,
     IngestReport,
     Job,
+    JobKind,
     JobState,
     Kind,
     Span,
@@ -51,14 +53,14 @@ def claim(catalog: Catalog, worker: str = "w1") -> Job:
     return job
 
 
-def write(catalog: Catalog, job: Job, units: list[Unit]) -> None:
-    catalog.begin_units(job)
+def write(catalog: Catalog, job: Job, units: list[Unit], text: str = "text") -> None:
+    catalog.begin_units(job, text_blob=sha256_text(text))
     catalog.write_units(job, units)
 
 
 def commit(catalog: Catalog, job: Job, units: list[Unit], text: str = "text") -> Job:
-    write(catalog, job, units)
-    return catalog.commit_ingest(job, units=len(units), text_blob=sha256_text(text), report=IngestReport())
+    write(catalog, job, units, text)
+    return catalog.commit_ingest(job, units=len(units), report=IngestReport())
 
 
 def ingest(catalog: Catalog, name: str = "a", text: str = "hello", units: list[Unit] | None = None) -> str:
@@ -74,6 +76,16 @@ def sweep_due(catalog: Catalog) -> None:
     """Runs what is due of updates, deletions and sweeps, as if the index had followed."""
     for job in catalog.claim("sweeper", 100):
         catalog.finish_sweep(job)
+
+
+def work_is_due(catalog: Catalog) -> bool:
+    """Whether a queued job may run by now."""
+    queued = [
+        job
+        for kind in (None, JobKind.SWEEP)
+        for job in catalog.list_jobs(state=JobState.QUEUED, kind=kind, limit=10_000)[0]
+    ]
+    return any(job.run_at <= datetime.now(UTC) for job in queued)
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -25,6 +25,7 @@ from docradar.embedding.profiles import fingerprint
 from docradar.index.client import open_client
 from docradar.index.unit_index import UnitIndex
 from docradar.settings import Settings
+from tests.catalogs import work_is_due
 from tests.fakes import fake_profile
 
 PATIENCE_SECONDS = 30.0
@@ -311,7 +312,7 @@ class Cluster:
         catalog = Catalog.open(self.database_url)
         try:
             until(
-                lambda: not catalog.counts().jobs.get(JobState.RUNNING) and catalog.seconds_until_due() != 0,
+                lambda: not catalog.counts().jobs.get(JobState.RUNNING) and not work_is_due(catalog),
                 what="no job is due",
             )
         finally:

@@ -54,6 +54,44 @@ async def test_several_files_in_one_upload_are_one_job_each(api: Api):
     assert all(document["tags"] == ["a", "b"] and document["status"] == "ready" for document in listed)
 
 
+async def test_two_texts_of_one_title_are_two_documents(api: Api):
+    first = await api.ingest("The build broke on Monday.", title="Weekly")
+    second = await api.ingest("The release went out on Friday.", title="Weekly")
+    assert first["id"] != second["id"]
+    assert (first["version"], second["version"]) == (1, 1)
+    assert first["filename"] == second["filename"] == "Weekly.txt"
+    again = await api.put("The build broke on Monday.", title="Weekly")
+    assert again["document_id"] == first["id"]
+
+
+@pytest.mark.parametrize("store", ["", "file://{}/bucket"])
+async def test_content_that_is_missing_is_404_before_anything_is_sent(tmp_path, store: str):
+    (tmp_path / "bucket").mkdir()
+    async with running(tmp_path, blobs=store.format(tmp_path)) as api:
+        document = await api.ingest(
+            "Soon to be lost.\r\nAll of it."
+        )  # the original is not its own normalised text
+        for what in ("content", "text"):
+            path = f"/v1/documents/{document['id']}/{what}"
+            sent = (await api.client.get(path)).content
+            assert sent.startswith(b"Soon to be lost.")
+            digest = hashlib.sha256(sent).hexdigest()
+            for blob in tmp_path.rglob(digest[2:]):
+                blob.unlink()
+            assert_problem(await api.client.get(path), 404, "not_found", digest)
+
+
+async def test_content_of_a_document_that_is_being_deleted_is_gone(tmp_path):
+    async with running(tmp_path, embedded_worker=False) as api:
+        document_id = (await api.put("A secret plan."))["document_id"]
+        path = f"/v1/documents/{document_id}/content"
+        assert (await api.client.get(path)).content == b"A secret plan."
+        await api.client.delete(f"/v1/documents/{document_id}")
+        assert_problem(await api.client.get(path), 404, "not_found", "being deleted")
+        patched = await api.client.patch(f"/v1/documents/{document_id}", json={"title": "New"})
+        assert_problem(patched, 409, "conflict", "being deleted")
+
+
 async def test_the_same_content_again_is_200_and_no_new_job(api: Api):
     first = await api.upload("a.txt", b"One sentence here.")
     job = await api.ended(first.json()["jobs"][0]["id"])
@@ -185,6 +223,9 @@ async def test_collections_count_what_is_there(api: Api):
         ({"colection": "x"}, ("colection", "collection")),
         ({"meta": "[1]"}, ("meta", "JSON object")),
         ({"meta": '{"deep": {"er": 1}}'}, ("meta",)),
+        ({"meta": json.dumps({"big": 2**53 + 1})}, ("'big'", "2^53")),
+        ({"meta": json.dumps({"long": ["x"] * 101})}, ("'long'", "101", "100")),
+        ({"meta": json.dumps({str(n): ["x" * 900] for n in range(20)})}, ("meta", "16,384")),
         ({"split": "words"}, ("split",)),
         ({"tags": ",".join(str(n) for n in range(101))}, ("101 tags", "100")),
     ],

@@ -66,6 +66,8 @@ async def test_the_short_path_serves_the_shortest_client(api: Api):
     ("body", "code", "words"),
     [
         ({"query": "  \n"}, "invalid_request", ("query is empty",)),
+        ({"query": "\u0000\u0001"}, "invalid_request", ("query is empty", "nothing that can be seen")),
+        ({"query": "\u200b \ufeff"}, "invalid_request", ("query is empty",)),
         ({"query": "x" * 8001}, "invalid_request", ("8,001", "8,000")),
         ({"query": "x", "limit": 0}, "invalid_request", ("limit",)),
         ({"query": "x", "limit": 201}, "invalid_request", ("201", "200")),
@@ -178,8 +180,9 @@ async def test_a_jobs_story_is_streamed_and_can_be_taken_up_again(api: Api):
         await api.client.get(f"/v1/jobs/{job['id']}/events", headers={"Last-Event-ID": str(ids[-2])})
     ).text
     assert rest.startswith(f"id: {ids[-1]}\n")
-    bad = await api.client.get(f"/v1/jobs/{job['id']}/events", headers={"Last-Event-ID": "x"})
-    assert_problem(bad, 400, "invalid_request", "Last-Event-ID")
+    for wrong in ("x", "-1", "1" * 10, "1" * 5000):
+        bad = await api.client.get(f"/v1/jobs/{job['id']}/events", headers={"Last-Event-ID": wrong})
+        assert_problem(bad, 400, "invalid_request", "Last-Event-ID")
 
 
 async def test_a_failed_job_can_be_retried_and_a_running_one_canceled(tmp_path):
@@ -220,4 +223,39 @@ async def test_the_published_openapi_is_complete(api: Api):
     upload = schema["paths"]["/v1/documents"]["post"]
     assert set(upload["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
     assert {"200", "202", "400", "413"} <= set(upload["responses"])
-    assert "application/problem+json" in upload["responses"]["413"]["content"]
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            refusals = {
+                status: set(response["content"])
+                for status, response in operation["responses"].items()
+                if status >= "400"
+            }
+            if not path.startswith("/health"):
+                assert set(map(frozenset, refusals.values())) == {frozenset({"application/problem+json"})}
+                assert "503" in refusals
+            if "parameters" in operation or "requestBody" in operation:
+                assert "400" in refusals, path
+            if path.endswith("_id}") or "_id}/" in path:
+                assert "404" in refusals, path
+
+
+async def test_what_no_database_can_hold_is_refused(tmp_path, database_url: str):
+    async with running(tmp_path, database=database_url) as api:
+        for path in (
+            "/v1/documents/%00",
+            "/v1/documents/a%00b/content",
+            "/v1/documents/%00/text",
+            "/v1/documents/%00/units",
+            "/v1/documents?source=%00",
+            "/v1/documents?collection=%00",
+            "/v1/documents?cursor=%00",
+            "/v1/jobs/%00",
+            "/v1/jobs/%00/events",
+            "/v1/jobs?document_id=%00",
+        ):
+            assert_problem(await api.client.get(path), 400, "invalid_request")
+        assert_problem(await api.client.post("/v1/jobs/%00/cancel"), 400, "invalid_request", "job_id", "NUL")
+        assert_problem(await api.client.delete("/v1/documents/%00"), 400, "invalid_request", "NUL")
+        for half_a_pair in ("/v1/documents/%ED%A0%80", "/v1/jobs/%ED%A0%80"):
+            assert_problem(await api.client.get(half_a_pair), 404, "not_found")
+        assert (await api.client.get("/v1/documents?source=%ED%A0%80")).json()["documents"] == []

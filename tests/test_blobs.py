@@ -1,5 +1,6 @@
 """Blobs in a folder and in an object store."""
 
+import fcntl
 import multiprocessing
 import os
 import resource
@@ -34,12 +35,11 @@ def blobs(request: pytest.FixtureRequest, settings: Settings) -> Blobs:
 
 
 async def read(blobs: Blobs, sha: str) -> bytes:
-    return b"".join([chunk async for chunk in blobs.stream(sha)])
+    return b"".join([chunk async for chunk in await blobs.stream(sha)])
 
 
 async def test_bytes_come_back(blobs: Blobs) -> None:
     assert blobs.put_bytes(CONTENT) == SHA256
-    assert blobs.exists(SHA256)
     assert await read(blobs, SHA256) == CONTENT
     async with blobs.local_copy(SHA256) as path:
         assert path.read_bytes() == CONTENT
@@ -56,7 +56,7 @@ async def test_a_file_comes_back_and_stays_its_owners_to_remove(blobs: Blobs, tm
 async def test_large_and_empty_blobs_come_in_pieces(blobs: Blobs) -> None:
     large = os.urandom(3 * CHUNK_BYTES + 17)
     sha = blobs.put_bytes(large)
-    pieces = [chunk async for chunk in blobs.stream(sha)]
+    pieces = [chunk async for chunk in await blobs.stream(sha)]
     assert b"".join(pieces) == large
     assert len(pieces) > 1
     assert await read(blobs, blobs.put_bytes(b"")) == b""
@@ -64,7 +64,6 @@ async def test_large_and_empty_blobs_come_in_pieces(blobs: Blobs) -> None:
 
 async def test_missing_blobs_are_not_found(blobs: Blobs) -> None:
     missing = "0" * 64
-    assert not blobs.exists(missing)
     assert blobs.delete(missing)
     with pytest.raises(NotFoundError, match=missing):
         await read(blobs, missing)
@@ -88,7 +87,48 @@ def test_delete_spares_what_was_just_put(blobs: Blobs, tmp_path: Path) -> None:
     assert not blobs.delete(SHA256)
     os.utime(stored, (1, 1))
     assert blobs.delete(SHA256)
-    assert not blobs.exists(SHA256)
+    assert not stored.exists()
+
+
+def test_only_blobs_of_some_age_are_listed(blobs: Blobs, tmp_path: Path) -> None:
+    assert list(blobs.older_than(-60)) == []
+    blobs.put_bytes(CONTENT)
+    assert list(blobs.older_than(-60)) == [SHA256]
+    assert list(blobs.older_than(60)) == []
+
+
+def test_a_put_is_never_undone_by_a_delete_at_the_same_time(settings: Settings) -> None:
+    """Every put finds an old blob that is being deleted, and it must be there afterwards."""
+    blobs = Blobs.open(settings)
+    path = settings.data_dir / "blobs" / SHA256[:2] / SHA256[2:]
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(200):
+            blobs.put_bytes(CONTENT)
+            os.utime(path, (1, 1))
+            calls = [
+                pool.submit(blobs.delete, SHA256),
+                pool.submit(blobs.put_bytes, CONTENT),
+                pool.submit(blobs.delete, SHA256),
+            ]
+            for call in calls:
+                call.result()
+            assert path.exists()
+
+
+def test_a_delete_looks_again_once_it_has_the_blob_to_itself(settings: Settings) -> None:
+    blobs = Blobs.open(settings)
+    blobs.put_bytes(CONTENT)
+    path = settings.data_dir / "blobs" / SHA256[:2] / SHA256[2:]
+    os.utime(path, (1, 1))
+    with ThreadPoolExecutor(1) as pool, path.open("rb") as putting:
+        fcntl.flock(putting, fcntl.LOCK_EX)
+        deleting = pool.submit(blobs.delete, SHA256)
+        with pytest.raises(TimeoutError):
+            deleting.result(0.2)
+        os.utime(path)
+        fcntl.flock(putting, fcntl.LOCK_UN)
+        assert deleting.result(20) is False
+    assert path.exists()
 
 
 def test_a_file_in_the_same_file_system_is_not_copied(settings: Settings) -> None:

@@ -111,6 +111,19 @@ def test_unreachable_server_is_named_without_its_password(tmp_path: Path) -> Non
     assert "secret" not in str(raised.value)
 
 
+def test_postgres_that_vanishes_from_the_network_is_noticed(postgres_url: str) -> None:
+    for url, seconds in ((postgres_url, "10"), (f"{postgres_url}&connect_timeout=3", "3")):
+        database = Database.open(url)
+        with database.read() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            used = driver.info.get_parameters()
+        assert (used["connect_timeout"], used["keepalives_idle"]) == (seconds, "30")
+        assert f"connect_timeout={seconds}" in database.libpq_url
+        assert "keepalives" not in str(database)
+        database.close()
+
+
 def test_postgres_restarted_under_us_is_unavailable_and_then_back(
     postgres_url: str, postgres_server: PostgresServer
 ) -> None:

@@ -113,10 +113,11 @@ def test_equal_puts_at_once_make_one_job(catalog: Catalog) -> None:
 def test_file_fields_fill_in_what_the_caller_left_open(catalog: Catalog) -> None:
     put(catalog, fields=DocumentFields(author="Ann"))
     job = claim(catalog)
+    catalog.begin_units(job, text_blob="0" * 64)
     catalog.write_units(job, [unit(0)])
     report = IngestReport(reader="pdf", pages=3, pages_empty=(2,), warnings=("页脚",))
     own = DocumentFields(title="From file", author="Bob", language="zh", tags=("a",))
-    catalog.commit_ingest(job, units=1, text_blob="0" * 64, report=report, file_fields=own)
+    catalog.commit_ingest(job, units=1, report=report, file_fields=own)
     document = catalog.get_document(job.document_id)
     assert (document.fields.title, document.fields.author, document.fields.language) == (
         "From file",

@@ -1,11 +1,36 @@
 """Units, commits and sweeps: what search sees, and when."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from sqlalchemy import update
 
 from docradar.catalog import Catalog, DocumentChanges, UnitPlace
-from docradar.documents import DocumentStatus, Generation, IngestReport, JobKind, JobState, Kind, sha256_text
+from docradar.catalog.schema import jobs
+from docradar.documents import (
+    DocumentFields,
+    DocumentStatus,
+    Generation,
+    IngestReport,
+    JobKind,
+    JobState,
+    Kind,
+    sha256_text,
+)
 from docradar.errors import ConflictError, FingerprintMismatchError, LeaseLostError, NotFoundError
-from tests.catalogs import claim, commit, content, eventually, ingest, put, sweep_due, unit, write
+from tests.catalogs import (
+    claim,
+    claim_when_due,
+    commit,
+    content,
+    eventually,
+    ingest,
+    put,
+    sweep_due,
+    unit,
+    work_is_due,
+    write,
+)
 
 
 def test_units_come_back_as_they_were_written(catalog: Catalog) -> None:
@@ -13,9 +38,6 @@ def test_units_come_back_as_they_were_written(catalog: Catalog) -> None:
     document_id = ingest(catalog, units=units)
     assert catalog.document_units(document_id) == (units, None)
     assert catalog.unit_ids(document_id, 1) == [f"a-{i}" for i in range(5)]
-    assert catalog.unit_places(document_id)["a-1"] == UnitPlace(2, ("One", "Two"), Kind.PARAGRAPH)
-    assert catalog.neighbours(document_id, 2, before=1, after=1) == units[1:4]
-    assert catalog.neighbours(document_id, 0, before=3, after=1) == units[:2]
     hydrated = catalog.hydrate(["a-3", "a-0", "unknown"])
     assert {unit_id: found.unit for unit_id, found in hydrated.items()} == {"a-0": units[0], "a-3": units[3]}
     assert hydrated["a-0"].document == catalog.get_document(document_id)
@@ -46,7 +68,6 @@ def test_half_indexed_units_are_not_seen(catalog: Catalog) -> None:
     write(catalog, job, [unit(0)])
     assert catalog.hydrate(["a-0"]) == {}
     assert catalog.document_units(job.document_id) == ([], None)
-    assert catalog.neighbours(job.document_id, 0, before=1, after=1) == []
 
 
 def test_replaced_units_are_not_seen_from_the_commit_on(catalog: Catalog) -> None:
@@ -76,7 +97,7 @@ def test_commit_refuses_a_version_with_units_missing(catalog: Catalog) -> None:
     job = claim(catalog)
     write(catalog, job, [unit(0)])
     with pytest.raises(ConflictError, match="1 units of 2"):
-        catalog.commit_ingest(job, units=2, text_blob="0" * 64, report=IngestReport())
+        catalog.commit_ingest(job, units=2, report=IngestReport())
     assert catalog.get_document(job.document_id).status is DocumentStatus.PROCESSING
     assert catalog.get_job(job.id).state is JobState.RUNNING
 
@@ -123,7 +144,8 @@ def test_commit_is_followed_by_sweeps_now_and_late(catalog: Catalog) -> None:
     assert [job.version for job in sweeps] == [2, 2, 1]
     assert catalog.list_jobs(document_id=document_id, state=JobState.QUEUED)[0] == []
     assert claim(catalog).version == 2
-    eventually(lambda: (catalog.seconds_until_due() or 0) == 0)
+    assert not work_is_due(catalog)
+    eventually(lambda: work_is_due(catalog))
 
 
 def test_a_first_version_leaves_only_the_late_sweep(catalog: Catalog) -> None:
@@ -158,6 +180,90 @@ def test_sweep_drops_rows_of_replaced_versions_and_their_blobs(catalog: Catalog)
     assert set(catalog.removable_blobs()) == dropped
     catalog.forget_blob(content("v1").blob)
     assert catalog.removable_blobs() == [sha256_text("text")]
+
+
+def test_a_text_that_never_became_active_goes_with_its_version(catalog: Catalog) -> None:
+    ingest(catalog, text="v1", units=[unit(0)])
+    put(catalog, text="v2")
+    catalog.begin_units(claim(catalog), text_blob=sha256_text("first reading"))
+    assert catalog.reap(all_workers=True) == 1
+    again = claim_when_due(catalog)
+    write(catalog, again, [unit(0)], "second reading")
+    assert catalog.removable_blobs() == [sha256_text("first reading")]
+    assert catalog.text_blob(again.document_id) == sha256_text("text")
+    catalog.fail(again, "broken", retryable=False)
+    sweep_due(catalog)
+    put(catalog, text="v3")
+    commit(catalog, claim(catalog), [unit(0)], "text of v3")
+    sweep_due(catalog)
+    assert set(catalog.removable_blobs()) == {
+        content("v1").blob,
+        content("v2").blob,
+        *map(sha256_text, ("text", "first reading", "second reading")),
+    }
+
+
+def test_unreferenced_blobs_are_those_of_no_version(catalog: Catalog) -> None:
+    ingest(catalog)
+    assert catalog.unreferenced_blobs([content().blob, "0" * 64, sha256_text("text")]) == ["0" * 64]
+
+
+def test_other_file_fields_give_a_document_that_has_points_a_new_time(catalog: Catalog) -> None:
+    def bring_in(text: str, language: str) -> tuple[datetime, datetime]:
+        put(catalog, text=text)
+        job = claim(catalog)
+        write(catalog, job, [unit(0)])
+        before = catalog.get_document(job.document_id).updated_at
+        eventually(lambda: datetime.now(UTC) > before + timedelta(milliseconds=2))
+        catalog.commit_ingest(
+            job, units=1, report=IngestReport(), file_fields=DocumentFields(language=language)
+        )
+        sweep_due(catalog)
+        return before, catalog.get_document(job.document_id).updated_at
+
+    for text, language, is_newer in (("v1", "en", False), ("v2", "zh", True), ("v3", "zh", False)):
+        before, after = bring_in(text, language)
+        assert (after > before) is is_newer
+
+
+def test_a_sweep_is_told_of_kept_units_that_moved(catalog: Catalog) -> None:
+    ingest(catalog, units=[unit(0), unit(1), unit(2)])
+    put(catalog, text="v2")
+    job = claim(catalog)
+    v2 = [unit(0), unit(1, unit_id="a-2"), unit(2, unit_id="new"), unit(3, unit_id="a-1")]
+    write(catalog, job, v2)
+    path = ("One", "Two")
+    paragraph = Kind.PARAGRAPH
+    assert catalog.sweep_state(job.document_id).moved == {
+        UnitPlace(2, path, paragraph): {"a-1"},
+        UnitPlace(3, path, paragraph): {"a-2"},
+    }
+    catalog.commit_ingest(job, units=4, report=IngestReport())
+    for _ in range(2):  # also after a sweep that did not come to its end
+        assert catalog.sweep_state(job.document_id).moved == {
+            UnitPlace(2, path, paragraph): {"a-2"},
+            UnitPlace(4, path, paragraph): {"a-1"},
+        }
+    sweep_due(catalog)
+    assert catalog.sweep_state(job.document_id).moved == {}
+
+
+def test_old_jobs_are_forgotten_but_for_each_documents_latest(catalog: Catalog) -> None:
+    stays = ingest(catalog, "stays")
+    put(catalog, "stays", "v2")
+    catalog.fail(claim(catalog), "broken", retryable=False)
+    sweep_due(catalog)
+    catalog.delete_document(ingest(catalog, "gone"))
+    sweep_due(catalog)
+    [latest], _ = catalog.list_jobs(document_id=stays, limit=1)
+    assert catalog.prune_jobs() == 0
+    with catalog._database.write() as tx:
+        tx.execute(update(jobs).where(jobs.c.finished_at.is_not(None)).values(finished_at=1))
+    queued = put(catalog, "new").job
+    assert catalog.prune_jobs() == 3
+    assert [job.id for job in catalog.list_jobs()[0]] == [queued.id, latest.id]
+    assert catalog.job_events(latest.id)
+    assert put(catalog, "stays", "v2").outcome == "updated"
 
 
 def test_a_blob_that_another_document_refers_to_stays(catalog: Catalog) -> None:

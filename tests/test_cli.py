@@ -12,6 +12,7 @@ import pytest
 
 from docradar.datadir import DataDirLock
 from service.cli import result_lines
+from service.ingest_command import distinct
 from tests import files
 from tests.processes import Cluster, Launcher, Process, cluster
 
@@ -93,6 +94,21 @@ def test_files_that_fail_are_named_and_the_others_are_in(service: Cluster, tmp_p
     assert f"{empty}: empty.txt is empty (0 bytes)" in told
     assert told.splitlines()[-1] == "Error: 2 of 3 documents failed"
     assert "scan.pdf: it needs OCR" in docradar(service, "status", "--url", service.url)
+
+
+def test_files_that_would_replace_each_other_are_refused_before_any_is_in(
+    service: Cluster, tmp_path: Path
+) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        files.write(tmp_path / name, "README.md", f"The readme of {name}.")
+    first, second = tmp_path / "a" / "README.md", tmp_path / "b" / "README.md"
+    before = service.get("/v1/documents")
+    for paths in ((first, second), (tmp_path / "a", tmp_path / "b")):
+        told = docradar(service, "ingest", *map(str, paths), "--url", service.url, code=1)
+        assert f"{first} and {second} would both be the document 'README.md'" in told
+    assert service.get("/v1/documents") == before
+    assert [path for path, _ in distinct([(first, "README.md"), (first, "README.md")])] == [first]
 
 
 def test_ingest_without_watching_prints_the_jobs(service: Cluster, tmp_path: Path) -> None:

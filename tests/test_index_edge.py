@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Awaitable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,8 @@ from index_fixtures import DIM, GENERATION, make_document, make_point, opened_cl
 from docradar.errors import DataDirInUseError, UnavailableError
 from docradar.filters import DECLARED_FIELDS, AnyOf
 from docradar.index import open_client, wire
-from docradar.index.edge import UPDATES_PER_FLUSH, EdgeClient
-from docradar.index.unit_index import UPSERT_BATCH
+from docradar.index.edge import POINTS_PER_UPSERT, UPDATES_PER_FLUSH, EdgeClient
+from docradar.index.unit_index import IDS_BATCH
 from docradar.settings import Settings
 
 TESTS = Path(__file__).parent
@@ -137,7 +138,8 @@ async def test_optimizing_changes_no_result(tmp_path: Path) -> None:
     )
 
 
-async def test_the_event_loop_gets_turns_during_a_long_upsert(tmp_path: Path) -> None:
+async def turns_during(work: Awaitable[object]) -> int:
+    """How often the event loop came to other tasks until `work` was done."""
     turns = 0
 
     async def count_turns() -> None:
@@ -146,12 +148,38 @@ async def test_the_event_loop_gets_turns_during_a_long_upsert(tmp_path: Path) ->
             turns += 1
             await asyncio.sleep(0)
 
+    counting = asyncio.create_task(count_turns())
+    await work
+    counting.cancel()
+    return turns
+
+
+async def test_the_event_loop_gets_turns_during_long_calls(tmp_path: Path) -> None:
+    document = make_document()
+    points = [make_point(document, number) for number in range(1_000)]
     async with opened_client("edge", tmp_path) as client:
         index = await opened_index(client)
-        counting = asyncio.create_task(count_turns())
-        await index.upsert([make_point(make_document(), number) for number in range(UPSERT_BATCH * 10)])
-        counting.cancel()
-    assert turns >= 10
+        assert await turns_during(index.upsert(points)) >= len(points) // POINTS_PER_UPSERT
+        pages = len(points) // IDS_BATCH
+        assert await turns_during(index.document_unit_ids(document.document_id)) >= pages
+        assert await turns_during(index.existing([point.id for point in points])) >= pages
+        assert await turns_during(index.delete_document(document.document_id)) >= 2 * pages
+
+
+async def test_a_search_that_fails_fails_alone(tmp_path: Path) -> None:
+    point = make_point(make_document(), 1)
+    async with opened_client("edge", tmp_path) as client:
+        index = await opened_index(client)
+        await index.upsert([point])
+        good, bad, worse, good_too = await asyncio.gather(
+            *(index.search(np.ones(dim, dtype=np.float32), limit=1) for dim in (DIM, DIM + 1, DIM + 2, DIM)),
+            return_exceptions=True,
+        )
+    assert isinstance(bad, UnavailableError)
+    assert isinstance(worse, UnavailableError)
+    assert str(bad) != str(worse)
+    assert good == good_too
+    assert [found.id for found in good] == [point.id]
 
 
 async def test_a_vector_of_the_wrong_size_fails_with_edges_reason(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +181,16 @@ def test_data_dir_that_cannot_be_written_names_the_setting(tmp_path: Path) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="data_dir"):
         packaged.unpack(tmp_path / "file")
+
+
+def test_queries_and_passages_may_run_at_once(in_openvino: SentenceTransformerEmbedder) -> None:
+    texts = [f"支付超时怎么办？ What is the limit of order {n}?" for n in range(40)]
+    queries = np.concatenate([in_openvino.embed_queries([text]) for text in texts])
+    passages = whole_vectors(in_openvino, texts)
+    with ThreadPoolExecutor(2) as pool:
+        both = [
+            pool.submit(lambda: np.concatenate([in_openvino.embed_queries([text]) for text in texts])),
+            pool.submit(lambda: whole_vectors(in_openvino, texts)),
+        ]
+    assert (both[0].result() * queries).sum(axis=1).min() > 0.9999
+    assert (both[1].result() * passages).sum(axis=1).min() > 0.9999

@@ -6,7 +6,7 @@ from contextlib import closing
 from threading import Thread
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from docradar.catalog import Catalog, DocumentChanges, QueueOptions
 from docradar.catalog.schema import jobs
@@ -73,10 +73,13 @@ def test_renewed_lease_outlives_the_reaper(catalog: Catalog) -> None:
     put(catalog)
     job = claim(catalog)
     leases = catalog.renew("w1", [(job.id, job.fence), ("unknown", 1)])
-    assert (leases[job.id].owned, leases[job.id].cancel_requested) == (True, False)
-    assert not leases["unknown"].owned
-    assert not catalog.renew("w2", [(job.id, job.fence)])[job.id].owned
-    assert not catalog.renew("w1", [(job.id, job.fence - 1)])[job.id].owned
+    mine = (job.id, job.fence)
+    assert (leases[mine].owned, leases[mine].cancel_requested) == (True, False)
+    assert not leases["unknown", 1].owned
+    assert not catalog.renew("w2", [mine])[mine].owned
+    stale = (job.id, job.fence - 1)
+    leases = catalog.renew("w1", [stale, mine, stale])
+    assert (leases[mine].owned, leases[stale].owned) == (True, False)
     assert catalog.renew("w1", []) == {}
 
 
@@ -97,9 +100,9 @@ def test_expired_lease_goes_to_another_worker_after_a_pause(catalog: Catalog) ->
 
 STALE_WORDS: list[Callable[[Catalog, Job], object]] = [
     lambda catalog, job: catalog.progress(job, "x", 1, 1),
-    lambda catalog, job: catalog.begin_units(job),
+    lambda catalog, job: catalog.begin_units(job, text_blob="0" * 64),
     lambda catalog, job: catalog.write_units(job, [unit(5)]),
-    lambda catalog, job: catalog.commit_ingest(job, units=0, text_blob="0" * 64, report=IngestReport()),
+    lambda catalog, job: catalog.commit_ingest(job, units=0, report=IngestReport()),
     lambda catalog, job: catalog.finish_sweep(job),
     lambda catalog, job: catalog.succeed(job),
     lambda catalog, job: catalog.fail(job, "x", retryable=True),
@@ -251,7 +254,8 @@ def test_cancel_asks_a_running_ingest_to_stop(catalog: Catalog) -> None:
     asked = catalog.cancel_job(job.id)
     assert (asked.state, asked.cancel_requested) == (JobState.RUNNING, True)
     assert catalog.cancel_job(job.id) == asked
-    assert catalog.renew("w1", [(job.id, job.fence)])[job.id].cancel_requested
+    mine = (job.id, job.fence)
+    assert catalog.renew("w1", [mine])[mine].cancel_requested
     with pytest.raises(JobCanceledError):
         catalog.progress(job, "embedding", 1, 2)
     catalog.finish_canceled(job)
@@ -393,12 +397,37 @@ def claim_one(catalog: Catalog) -> Job:
     return job
 
 
-def test_seconds_until_due(catalog: Catalog) -> None:
-    assert catalog.seconds_until_due() is None
-    put(catalog)
-    assert catalog.seconds_until_due() == 0
-    catalog.release(claim(catalog), delay_seconds=100)
-    assert 90 < (catalog.seconds_until_due() or 0) <= 100
+def test_a_change_is_never_left_to_a_job_that_began_before_it(postgres_url: str) -> None:
+    """PostgreSQL alone: on SQLite the one who changes is the only one who writes."""
+    with (
+        closing(Catalog.open(postgres_url)) as changing,
+        closing(Catalog.open(postgres_url)) as claiming,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        document_id = ingest(changing)
+        first = changing.patch_document(document_id, DocumentChanges({"title": "first"}))[1]
+        with changing._database.write() as tx:
+            covered = changing._transitions.enqueue(tx, JobKind.UPDATE, document_id, 1)
+            assert covered.id == first.id
+            assert pool.submit(claiming.claim, "w", 10).result(20) == []
+        assert [job.id for job in claiming.claim("w", 10)] == [first.id]
+
+
+def test_a_twin_that_is_claimed_at_this_moment_covers_nothing_any_more(postgres_url: str) -> None:
+    with closing(Catalog.open(postgres_url)) as catalog, ThreadPoolExecutor(1) as pool:
+        document_id = ingest(catalog)
+        first = catalog.patch_document(document_id, DocumentChanges({"title": "first"}))[1]
+        with catalog._database.write() as tx:  # a claim that has not committed yet
+            tx.execute(update(jobs).where(jobs.c.id == first.id).values(dedup_key=None))
+            second = pool.submit(catalog.patch_document, document_id, DocumentChanges({"title": "second"}))
+            eventually(lambda: _waits_for_a_lock(catalog))
+        assert second.result(20)[1].id != first.id
+
+
+def _waits_for_a_lock(catalog: Catalog) -> bool:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with catalog._database.read() as connection:
+        return bool(connection.execute(text(query)).scalar())
 
 
 def test_a_new_job_wakes_whoever_waits(catalog: Catalog) -> None:

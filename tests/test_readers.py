@@ -12,6 +12,8 @@ from docradar.errors import ReadError
 from ingest.readers import markdown, pdf, sniff, text
 from ingest.readers.document import ReadDocument, ReadLimits, clean
 from ingest.readers.encoding import decode
+from ingest.readers.headings import HeadingPath
+from ingest.units import SplitCounts, statements
 
 LIMITS = ReadLimits()
 
@@ -131,6 +133,14 @@ class TestEncoding:
         assert 0 <= decoded.confidence <= 1
 
 
+def test_a_path_has_at_most_ten_headings_the_nearest_last() -> None:
+    headings = HeadingPath()
+    for level in range(1, 31):
+        headings.enter(level, f"h{level}")
+    assert headings.path == (*(f"h{level}" for level in range(1, 10)), "h30")
+    assert headings.enter(2, "next") == ("h1",)
+
+
 class TestMarkdown:
     SOURCE = (
         "---\ntitle: Handbook\ntags: [ops, 支付]\nauthor: Ann\n---\n"
@@ -158,6 +168,18 @@ class TestMarkdown:
         ]
         assert document.blocks[-1].heading_path == ("Guide to pay", "Steps")
         assert (document.title, document.author, document.tags) == ("Handbook", "Ann", ("ops", "支付"))
+
+    def test_a_long_heading_is_cut_in_paths_and_stays_a_statement(self, tmp_path: Path) -> None:
+        title = "why " * 60 + "indeed"
+        document = read(tmp_path, "a.md", f"# {title}\n\n## Short\n\nThe reason is given here.")
+        check(document)
+        [cut, short] = document.blocks[-1].heading_path
+        assert (cut[:-1], cut[-1], short) == (title[:199].rstrip(), "…", "Short")
+        found = statements(document.text, document.blocks, SplitCounts())
+        assert [document.text[slice(*statement.span)] for statement in found] == [
+            title,
+            "The reason is given here.",
+        ]
 
     def test_the_first_top_heading_is_the_title(self, tmp_path: Path) -> None:
         assert read(tmp_path, "a.md", "## Not this\n\n# This\n\ntext").title == "This"

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -104,6 +105,33 @@ async def test_a_small_pdf_that_spins_is_stopped_by_its_limit(
         await sandbox.prepare(
             replace(request_for, path=path, filename="spin.pdf", limits=ReadLimits(cpu_seconds=1))
         )
+
+
+ENDS_AS_ITS_STREAM_IS_CLOSED = """
+    import os, selectors, socket
+    from ingest.forkserver import _Server
+
+    requests, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    server = _Server(requests)
+    stream, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    server._children[pid] = stream
+    server._selector.register(stream, selectors.EVENT_READ, pid)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    theirs.close()
+    ours.close()
+    select = server._selector.select
+    order = (server._wakeup, stream, requests)
+    server._selector.select = lambda: sorted(select(), key=lambda event: order.index(event[0].fileobj))
+    server.serve()
+"""
+
+
+def test_a_child_that_ends_as_its_stream_is_closed_takes_no_other_with_it() -> None:
+    program = [sys.executable, "-c", textwrap.dedent(ENDS_AS_ITS_STREAM_IS_CLOSED)]
+    assert subprocess.run(program, check=False, cwd=REPOSITORY, timeout=60).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The scheduler in front of fakes that can be held still, so that order is a fact and not a matter of timing."""
 
 import asyncio
+import math
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -87,13 +88,17 @@ async def test_results_are_those_of_the_embedder(
     assert scheduler.profile == plain.profile
 
 
-async def test_queries_go_before_bulk_work(embedder: HeldEmbedder, scheduler: EmbeddingScheduler) -> None:
-    tasks = await begun(lambda: scheduler.embed_passages(long_passages("p", 3)))
+async def test_queries_do_not_wait_for_bulk_work(
+    scheduler: EmbeddingScheduler, embedder: HeldEmbedder
+) -> None:
+    [bulk] = await begun(lambda: scheduler.embed_passages(long_passages("a", 3)))
     await embedder.wait_until_entered()
-    tasks += await begun(lambda: scheduler.embed_query("query"))
+    [query] = await begun(lambda: scheduler.embed_query("q"))
+    await embedder.wait_until_entered()
+    # The first step is still under way, and the query is with the model already.
+    assert [call[0][:2] for call in embedder.calls] == ["a0", "q"]
     embedder.go.set()
-    await asyncio.gather(*tasks)
-    assert [call[0][:5].strip() for call in embedder.calls] == ["p0 xx", "query", "p1 xx", "p2 xx"]
+    await asyncio.gather(bulk, query)
 
 
 async def test_queries_that_wait_together_share_a_batch(
@@ -164,6 +169,39 @@ async def test_failure_reaches_only_its_own_callers(
     assert (await scheduler.embed_query("after")).shape == (16,)
 
 
+async def test_a_wrong_count_of_vectors_fails_its_call_and_not_the_thread() -> None:
+    class Miscounting(FakeEmbedder):
+        def embed_passages(self, passages: Sequence[Passage]) -> list[Vectors]:
+            vectors = super().embed_passages(passages)
+            return vectors if passages[0].text == "right" else [*vectors, vectors[0]]
+
+        def embed_queries(self, queries: Sequence[str], instruction: str | None = None) -> Vectors:
+            return super().embed_queries(queries if queries[0] == "right" else [], instruction)
+
+    scheduler = EmbeddingScheduler(Miscounting())
+    with pytest.raises(EmbeddingError, match="0 results for 1 texts"):
+        await scheduler.embed_query("wrong")
+    with pytest.raises(EmbeddingError, match="2 results for 1 texts"):
+        await scheduler.embed_passages(passages("wrong"))
+    assert (await scheduler.embed_query("right")).shape == (16,)
+    assert len(await scheduler.embed_passages(passages("right"))) == 1
+    await scheduler.close()
+
+
+async def test_steps_are_short_while_queries_are_about_however_fast_the_model_seems(
+    embedder: HeldEmbedder, scheduler: EmbeddingScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("docradar.embedding.scheduler._QUERY_MEMORY_SECONDS", math.inf)
+    embedder.go.set()
+    short = passages(*("x" * 300 for _ in range(60)))
+    await scheduler.embed_passages(long_passages("p", 1) + short)
+    assert max(map(len, embedder.calls)) == 60
+    await scheduler.embed_query("somebody is here")
+    embedder.calls.clear()
+    await scheduler.embed_passages(short + passages("y" * 1_500, "x"))
+    assert [len(call) for call in embedder.calls] == [3] * 20 + [1, 1]
+
+
 async def test_cancelled_bulk_work_stops_at_the_next_step(
     embedder: HeldEmbedder, scheduler: EmbeddingScheduler
 ) -> None:
@@ -191,9 +229,12 @@ async def test_cancelled_query_is_never_embedded(
     assert embedder.calls == [["first"], ["y"]]
 
 
-async def test_close_fails_what_waits_and_ends_the_thread(embedder: HeldEmbedder) -> None:
+async def test_close_fails_what_waits_and_ends_the_threads(embedder: HeldEmbedder) -> None:
     scheduler = EmbeddingScheduler(embedder)
-    [running] = await begun(lambda: scheduler.embed_query("running"))
+    running = await begun(
+        lambda: scheduler.embed_query("running"), lambda: scheduler.embed_passages(passages("running"))
+    )
+    await embedder.wait_until_entered()
     await embedder.wait_until_entered()
     waiting = await begun(
         lambda: scheduler.embed_query("waiting"), lambda: scheduler.embed_passages(passages("waiting"))
@@ -201,14 +242,14 @@ async def test_close_fails_what_waits_and_ends_the_thread(embedder: HeldEmbedder
     [closing] = await begun(scheduler.close)
     embedder.go.set()
     await closing
-    assert isinstance(await running, np.ndarray)
+    await asyncio.gather(*running)
     for task in waiting:
         with pytest.raises(UnavailableError):
             await task
     for call in (scheduler.embed_query("late"), scheduler.embed_passages(passages("late"))):
         with pytest.raises(UnavailableError):
             await call
-    assert "embedding" not in [thread.name for thread in threading.enumerate()]
+    assert {"queries", "passages"}.isdisjoint(thread.name for thread in threading.enumerate())
 
 
 async def test_many_clients_at_once_all_get_their_own(embedder: HeldEmbedder) -> None:

@@ -174,6 +174,23 @@ def test_limits_are_above_zero(name: str, value: int) -> None:
     assert_refused(name, str(value), "above 0", overrides={name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "bounds"),
+    [
+        ("port", "from 1 to 65535"),
+        ("qdrant_grpc_port", "from 1 to 65535"),
+        ("truncate_dim", "at least 0"),
+        ("embedding_batch_tokens", "at least 0"),
+        ("strong_score", "from 0 to 1"),
+        ("qdrant_timeout_seconds", "above 0"),
+        ("retry_backoff_seconds", "above 0"),
+    ],
+)
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
+def test_numbers_are_held_to_their_bounds(name: str, bounds: str, value: float) -> None:
+    assert_refused(f"setting {name} is {value}", bounds, overrides={name: value})
+
+
 def test_a_heartbeat_fits_twice_into_a_lease() -> None:
     assert load(overrides={"lease_seconds": 8.0, "heartbeat_seconds": 4.0}).heartbeat_seconds == 4.0
     assert_refused(

@@ -71,6 +71,13 @@ async def test_the_limit_is_exact(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("names", [("tags",), tuple(f"{n}-{'x' * 200}" for n in range(5000))])
+async def test_fields_without_a_value_count_too(tmp_path: Path, names: tuple[str, ...]) -> None:
+    empty = [(f'name="{names[n % len(names)]}"', b"") for n in range(5000)]
+    with pytest.raises(TooLargeError, match="fields"):
+        await received(body(*empty), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("part", "words"),
     [

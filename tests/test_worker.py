@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +17,13 @@ from docradar.catalog import Catalog, Content, QueueOptions
 from docradar.documents import DocumentFields, DocumentKey, DocumentStatus, Job, JobState, Split
 from docradar.engine import Engine
 from docradar.errors import UnavailableError
+from docradar.filters import AnyOf
+from docradar.keywords import SparseVector, document_keywords
 from docradar.settings import Settings
 from ingest.worker import Worker
-from tests.fakes import FakeEmbedder
+from tests import files
+from tests.catalogs import work_is_due
+from tests.fakes import FakeEmbedder, fake_profile
 from tests.processes import PATIENCE_SECONDS, lines
 
 UNITS = 300
@@ -100,6 +106,26 @@ async def room(tmp_path: Path, database_url: str) -> AsyncIterator[Room]:
     made.catalog.close()
 
 
+async def test_the_engine_takes_the_model_that_the_index_was_made_with(
+    tmp_path: Path, sqlite_url: str
+) -> None:
+    asked: list[Settings] = []
+
+    def load(settings: Settings, _: Callable[[str], None]) -> FakeEmbedder:
+        asked.append(settings)
+        profile = replace(fake_profile(), id="intfloat/multilingual-e5-small")
+        return FakeEmbedder(profile)
+
+    settings = Settings(data_dir=tmp_path / "data", database=sqlite_url)
+    with closing(Catalog.open(sqlite_url)) as catalog:
+        for model in ("", "packaged"):
+            engine = Engine(settings, catalog, load)
+            engine.start()
+            await engine.wait()
+            await engine.close()
+            assert asked[-1].model == model
+
+
 async def test_it_works_off_what_was_queued_before_it_came(room: Room) -> None:
     room.embedder.opened.set()
     jobs = [room.put(name) for name in "abc"]
@@ -143,6 +169,100 @@ async def test_a_lease_is_kept_for_as_long_as_the_job_takes(room: Room) -> None:
         room.embedder.opened.set()
         done = await room.reaches(job, JobState.SUCCEEDED)
     assert (done.attempts, done.fence) == (1, 1)
+
+
+async def test_leases_are_kept_while_everything_else_waits_for_the_catalog(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = room.put()
+    stuck = threading.Event()
+
+    async with room.worker(reconcile_seconds=0.05):
+        await room.embedding(job)
+        for call in ("claim", "reap", "reconcile", "removable_blobs"):
+            monkeypatch.setattr(room.catalog, call, lambda *_: stuck.wait(PATIENCE_SECONDS) and [])
+        await asyncio.sleep(2 * room.settings.lease_seconds)
+        with closing(Catalog.open(room.settings.database_url)) as other:
+            assert other.reap() == 0
+        stuck.set()
+        room.embedder.opened.set()
+        assert (await room.reaches(job, JobState.SUCCEEDED)).fence == 1
+
+
+async def test_a_version_that_came_to_nothing_changes_no_point_of_the_active_one(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.embedder.opened.set()
+    index, catalog = room.engine.require().index, room.catalog
+    commit = catalog.commit_ingest
+
+    def commit_canceled(job: Job, **values: Any) -> Job:
+        catalog.cancel_job(job.id)
+        return commit(job, **values)
+
+    english = "This line is in both of the versions of the document."
+    chinese = "\n".join(f"这一行只在新的版本里，它是第{i}行。" for i in range(20))
+    async with room.worker():
+        first = await room.reaches(room.put(text=english), JobState.SUCCEEDED)
+        with monkeypatch.context() as patched:
+            patched.setattr(catalog, "commit_ingest", commit_canceled)
+            await room.reaches(room.put(text=f"{english}\n{chinese}"), JobState.CANCELED)
+        await eventually(lambda: not work_is_due(catalog) and not catalog.counts().jobs.get(JobState.RUNNING))
+        assert await index.count(AnyOf("language", ("en",))) == await index.count() == 1
+        again = await room.reaches(room.put(text=f"{english}\n{chinese}\n"), JobState.SUCCEEDED)
+        await eventually(lambda: not work_is_due(catalog) and not catalog.counts().jobs.get(JobState.RUNNING))
+        assert await index.count(AnyOf("language", ("zh",))) == await index.count() == 21
+    assert again.document_id == first.document_id
+
+
+async def test_points_are_made_beside_the_event_loop(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[threading.Thread] = set()
+
+    def noted(*texts: str) -> SparseVector:
+        threads.add(threading.current_thread())
+        return document_keywords(*texts)
+
+    monkeypatch.setattr("ingest.pipeline.document_keywords", noted)
+    room.embedder.opened.set()
+    async with room.worker():
+        await room.reaches(room.put(), JobState.SUCCEEDED)
+    assert threads
+    assert threading.current_thread() not in threads
+
+
+async def test_kept_units_get_their_new_place_after_the_commit(room: Room) -> None:
+    room.embedder.opened.set()
+    index = room.engine.require().index
+    pages = [[f"This is what page {name} says about its subject."] for name in ("one", "two")]
+
+    def put(content: bytes) -> Job:
+        blob = room.blobs.put_bytes(content)
+        stored = Content(blob, len(content), "application/pdf", "a.pdf")
+        return room.catalog.put_document(DocumentKey("default", "test", "a"), DocumentFields(), stored).job
+
+    async with room.worker():
+        await room.reaches(put(files.pdf(pages)), JobState.SUCCEEDED)
+        embedded = len(room.embedder.passages_seen)
+        await room.reaches(put(files.pdf([["A page to begin with."], *pages])), JobState.SUCCEEDED)
+        assert len(room.embedder.passages_seen) > embedded
+        await eventually(
+            lambda: not work_is_due(room.catalog) and not room.catalog.counts().jobs.get(JobState.RUNNING)
+        )
+        assert [await index.count(AnyOf("page", (page,))) for page in (1, 2, 3)] == [1, 1, 1]
+
+
+async def test_blobs_that_nothing_refers_to_go_after_a_day(room: Room) -> None:
+    room.embedder.opened.set()
+    job = room.put(text="one line")
+    orphan, young = room.blobs.put_bytes(b"orphan"), room.blobs.put_bytes(b"young")
+    paths = {path.parent.name + path.name: path for path in room.settings.data_dir.glob("blobs/??/*")}
+    for sha256 in set(paths) - {young}:
+        os.utime(paths[sha256], (1, 1))
+    async with room.worker():
+        await room.reaches(job, JobState.SUCCEEDED)
+        await eventually(lambda: not paths[orphan].exists())
+    assert paths[young].exists()
+    assert paths[room.catalog.get_document(job.document_id).blob].exists()
 
 
 async def test_heartbeats_go_on_after_the_catalog_was_away(

@@ -4,6 +4,7 @@ A search result counts only if the catalog says so. Every call is synchronous, a
 """
 
 from docradar.catalog.catalog import Catalog
+from docradar.catalog.rows import refuse_unstorable
 from docradar.catalog.types import (
     CatalogCounts,
     CollectionInfo,
@@ -31,4 +32,5 @@ __all__ = [
     "QueueOptions",
     "SweepState",
     "UnitPlace",
+    "refuse_unstorable",
 ]

@@ -2,13 +2,15 @@
 
 from typing import Final
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, case, func, select, update
 
-from docradar.catalog.changes import drop_blobs, hold, lock_document
+from docradar.catalog.changes import hold, lock_document
 from docradar.catalog.rows import AnyRow, file_fields_value, report_value
-from docradar.catalog.schema import documents, versions
+from docradar.catalog.schema import documents
 from docradar.catalog.schema import units as unit_rows
+from docradar.catalog.sql import NOW
 from docradar.catalog.store import Store
+from docradar.catalog.transitions import may_have_points
 from docradar.documents import DocumentFields, IngestReport, Job, JobState
 from docradar.errors import ConflictError
 
@@ -23,7 +25,6 @@ class CommitStore(Store):
         job: Job,
         *,
         units: int,
-        text_blob: str,
         report: IngestReport,
         file_fields: DocumentFields = NO_FIELDS,
     ) -> Job:
@@ -40,28 +41,24 @@ class CommitStore(Store):
             document = lock_document(tx, job.document_id)
             current = hold(tx, job)
             if (obstacle := _obstacle(document, current)) is not None:
-                drop_blobs(tx, [text_blob])
                 return self._transitions.end_badly(tx, current, JobState.CANCELED, obstacle)
             written = tx.execute(_count_units(job)).scalar_one()
             if written != units:
                 raise ConflictError(
                     f"job {job.id} wrote {written} units of {units}; the attempt must be repeated"
                 )
-            tx.execute(
-                update(versions)
-                .where(versions.c.document_id == job.document_id, versions.c.version == job.version)
-                .values(text_blob=text_blob)
-            )
-            tx.execute(
-                update(documents)
-                .where(documents.c.id == job.document_id)
-                .values(
-                    active_version=job.version,
-                    units=units,
-                    report=report_value(report),
-                    file_fields=file_fields_value(file_fields),
-                )
-            )
+            read = file_fields_value(file_fields)
+            values = {
+                "active_version": job.version,
+                "units": units,
+                "report": report_value(report),
+                "file_fields": read,
+            }
+            if may_have_points(current):
+                # By its time the sweep sees that points from before have yet to get the new fields.
+                other = documents.c.file_fields != read
+                values["updated_at"] = case((other, NOW), else_=documents.c.updated_at)
+            tx.execute(update(documents).where(documents.c.id == job.document_id).values(values))
             ended = self._transitions.end(tx, current, JobState.SUCCEEDED)
             self._transitions.sweep_after(tx, current)
             return ended

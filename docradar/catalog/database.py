@@ -31,6 +31,15 @@ BUSY_SECONDS: Final = 60
 REST_SECONDS: Final = 1.0
 """A connection that was not used for this long is tried before it is used again."""
 
+LIBPQ_OPTIONS: Final = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""So that a server that has vanished from the network is noticed; a URL's own options come before these."""
+
 _POSTGRESQL_NAMES: Final = ("postgresql", "postgres", "postgresql+psycopg")
 
 
@@ -52,7 +61,7 @@ class Database:
         parsed = _parse(url)
         if parsed.drivername == "sqlite":
             return cls(parsed, *_sqlite_engines(parsed))
-        engine = create_engine(parsed, pool_size=8, max_overflow=24)
+        engine = create_engine(_with_options(parsed), pool_size=8, max_overflow=24)
         event.listen(engine, "checkin", _note_time)
         event.listen(engine, "checkout", _ping_after_rest)
         return cls(parsed, engine.execution_options(isolation_level="AUTOCOMMIT"), engine)
@@ -80,7 +89,7 @@ class Database:
     @property
     def libpq_url(self) -> str:
         """The URL for PostgreSQL's own library, password included."""
-        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return _with_options(self.url).set(drivername="postgresql").render_as_string(hide_password=False)
 
     def close(self) -> None:
         self._reader.dispose()
@@ -118,6 +127,10 @@ def _parse(url: str) -> URL:
     if parsed.database in (None, "", ":memory:"):
         raise ConfigurationError("setting database must name a file: sqlite:///path/to/catalog.sqlite3")
     return parsed
+
+
+def _with_options(url: URL) -> URL:
+    return url.set(query=LIBPQ_OPTIONS | dict(url.query))
 
 
 def _note_time(_connection: Any, entry: ConnectionPoolEntry) -> None:

@@ -62,7 +62,6 @@ _PROGRESS_TOLD: Final = changing(
     and_(HELD, or_(jobs.c.stage != bindparam("stage_now"), jobs.c.event_at < NOW - EVENT_INTERVAL_MS))
 )
 _PROGRESS: Final = update(jobs).where(HELD).returning(*JOB_COLUMNS)
-_EARLIEST: Final = select(jobs.c.run_at - NOW).where(jobs.c.state == QUEUED).order_by(jobs.c.run_at).limit(1)
 
 
 class QueueStore(Store):
@@ -89,16 +88,13 @@ class QueueStore(Store):
             return sorted(claimed, key=lambda job: (PRIORITY[job.kind], job.run_at))
         return []
 
-    def renew(self, worker: str, held_jobs: Sequence[tuple[str, int]]) -> dict[str, Lease]:
+    def renew(self, worker: str, held_jobs: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Lease]:
         """Extends the worker's leases on jobs given as (id, fence), and says which it has lost."""
         ids = [job_id for job_id, _ in held_jobs]
         with self._database.write() as tx:
             extended = tx.execute(_RENEW, {"held_ids": ids, "worker": worker, "lease_ms": self._lease_ms})
             mine = {(row.id, row.fence): row.cancel_requested for row in extended}
-        return {
-            job_id: Lease(owned=(job_id, fence) in mine, cancel_requested=mine.get((job_id, fence), False))
-            for job_id, fence in held_jobs
-        }
+        return {held: Lease(owned=held in mine, cancel_requested=mine.get(held, False)) for held in held_jobs}
 
     def progress(self, job: Job, stage: str, done: int, total: int) -> None:
         """Says how far the job is; a new stage, and at most one step a second, go into its story.
@@ -210,12 +206,6 @@ class QueueStore(Store):
                 "what ends it: look at the worker's log, then retry the job"
             )
             self._transitions.end_badly(tx, job, JobState.FAILED, error)
-
-    def seconds_until_due(self) -> float | None:
-        """Until the next queued job may run: 0 where one is due, None where there is none."""
-        with self._database.read() as connection:
-            wait: int | None = connection.execute(_EARLIEST).scalar()
-        return None if wait is None else max(0.0, wait / 1000)
 
     def wait_for_work(self, timeout_seconds: float) -> None:
         """Blocks until there may be a job to claim, `wake` is called, or the time is over."""

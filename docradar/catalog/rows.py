@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from docradar.catalog.schema import documents, job_events, jobs, units
-from docradar.catalog.types import Content
+from docradar.catalog.types import Content, UnitPlace
 from docradar.documents import (
     Document,
     DocumentFields,
@@ -92,8 +92,8 @@ def unit_from(row: AnyRow) -> Unit:
     )
 
 
-def heading_path_from(column: str) -> tuple[str, ...]:
-    return _strings(column)
+def place_from(row: AnyRow) -> UnitPlace:
+    return UnitPlace(row.page, _strings(row.heading_path), Kind(row.kind))
 
 
 def job_from(row: AnyRow) -> Job:

@@ -1,18 +1,42 @@
 """Sweeps bring the index, and the catalog's own old rows, after what is active; deletions end in one."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, or_, select, union
 
 from docradar.catalog.changes import drop_blobs, hold, lock_document
 from docradar.catalog.documents import DocumentStore
-from docradar.catalog.rows import AnyRow, content_from, document_from, given_fields_from
+from docradar.catalog.rows import AnyRow, content_from, document_from, given_fields_from, place_from
 from docradar.catalog.schema import documents, dropped_blobs, jobs, units, versions
-from docradar.catalog.sql import LIVE
-from docradar.catalog.types import SweepState
+from docradar.catalog.sql import LIVE, NOW
+from docradar.catalog.types import SweepState, UnitPlace
 from docradar.documents import DocumentStatus, Job, JobKind, JobState
 
 BLOBS_AT_A_TIME: Final = 100
+JOBS_AT_A_TIME: Final = 1000
+JOBS_KEPT_DAYS: Final = 30
+
+_PLACE: Final = (units.c.page, units.c.heading_path, units.c.kind)
+_other: Final = units.alias("other")
+_later: Final = jobs.alias("later")
+_ENDED_LONG_AGO: Final = (
+    select(jobs.c.seq)
+    .where(
+        jobs.c.finished_at < NOW - JOBS_KEPT_DAYS * 24 * 3600 * 1000,
+        jobs.c.state.not_in(LIVE),
+        or_(
+            jobs.c.kind == JobKind.SWEEP.value,
+            ~exists().where(documents.c.id == jobs.c.document_id),
+            exists().where(
+                _later.c.document_id == jobs.c.document_id,
+                _later.c.seq > jobs.c.seq,
+                _later.c.kind != JobKind.SWEEP.value,
+            ),
+        ),
+    )
+    .limit(JOBS_AT_A_TIME)
+)
 
 
 class SweepStore(DocumentStore):
@@ -27,15 +51,17 @@ class SweepStore(DocumentStore):
         with self._database.read() as connection:
             row = connection.execute(select(documents).where(documents.c.id == document_id)).one_or_none()
             if row is None or row.deleted:
-                return SweepState(None, frozenset(), frozenset())
+                return SweepState(None)
             query = select(units.c.unit_id, units.c.version).where(
                 units.c.document_id == document_id, units.c.version.in_(_wanted(row))
             )
             found = connection.execute(query).all()
+            moved = _moved(connection, row)
         return SweepState(
             document=document_from(row),
             keep=frozenset(unit.unit_id for unit in found),
             active=frozenset(unit.unit_id for unit in found if unit.version == row.active_version),
+            moved=moved,
         )
 
     def finish_sweep(self, job: Job, *, missing_units: int = 0) -> list[str]:
@@ -91,6 +117,26 @@ class SweepStore(DocumentStore):
         with self._database.write() as tx:
             tx.execute(delete(dropped_blobs).where(dropped_blobs.c.sha256 == sha256))
 
+    def unreferenced_blobs(self, stored: Sequence[str]) -> list[str]:
+        """Those of `stored` that no version refers to."""
+        query = union(
+            select(versions.c.blob).where(versions.c.blob.in_(stored)),
+            select(versions.c.text_blob).where(versions.c.text_blob.in_(stored)),
+        )
+        with self._database.read() as connection:
+            referred = set(connection.execute(query).scalars())
+        return [blob for blob in stored if blob not in referred]
+
+    def prune_jobs(self) -> int:
+        """Forgets jobs that ended more than `JOBS_KEPT_DAYS` ago, but for each document's latest; returns how many."""
+        pruned = 0
+        while True:
+            with self._database.write() as tx:
+                forgotten = tx.execute(delete(jobs).where(jobs.c.seq.in_(_ENDED_LONG_AGO))).rowcount
+            pruned += forgotten
+            if forgotten < JOBS_AT_A_TIME:
+                return pruned
+
     def reconcile(self) -> int:
         """Makes a job for every document that wants one and has none; returns how many."""
         waiting = {DocumentStatus.PROCESSING: JobKind.INGEST, DocumentStatus.DELETING: JobKind.DELETE}
@@ -124,6 +170,30 @@ def _wanted(row: AnyRow) -> list[int]:
     if row.ended_version != row.desired_version:
         wanted.add(row.desired_version)
     return [version for version in wanted if version is not None]
+
+
+def _moved(connection: Connection, row: AnyRow) -> dict[UnitPlace, set[str]]:
+    """Units that stand elsewhere in one version than in another, by where they stand in the one that counts.
+
+    A unit's point has the place of some version whose rows are there still: they are dropped after the sweep.
+    """
+    query: Select[Any] = (
+        select(units.c.unit_id, units.c.version, *_PLACE)
+        .join(_other, and_(_other.c.document_id == units.c.document_id, _other.c.unit_id == units.c.unit_id))
+        .where(
+            units.c.document_id == row.id,
+            units.c.version.in_(_wanted(row)),
+            or_(*[column.is_distinct_from(_other.c[column.name]) for column in _PLACE]),
+        )
+    )
+    places: dict[str, UnitPlace] = {}
+    for unit in connection.execute(query):
+        if unit.version == row.active_version or unit.unit_id not in places:
+            places[unit.unit_id] = place_from(unit)
+    moved: dict[UnitPlace, set[str]] = {}
+    for unit_id, place in places.items():
+        moved.setdefault(place, set()).add(unit_id)
+    return moved
 
 
 def _drop_old_rows(tx: Connection, row: AnyRow) -> None:

@@ -32,7 +32,10 @@ _ENQUEUE: Final = insert_or_ignore(
     event_at=NOW,
     created_at=NOW,
 )
-_LIVE_TWIN: Final = select(jobs).where(jobs.c.dedup_key == bindparam("twin_key"), jobs.c.state.in_(LIVE))
+# Locked, so that a claim skips it until the change that it is to cover is committed, too.
+_LIVE_TWIN: Final = (
+    select(jobs).where(jobs.c.dedup_key == bindparam("twin_key"), jobs.c.state.in_(LIVE)).with_for_update()
+)
 _REQUEUE: Final = changing(
     HELD, state=JobState.QUEUED.value, run_at=NOW + bindparam("delay_ms"), stage="", **NO_LEASE
 )
@@ -80,9 +83,10 @@ class Transitions:
             "dedup_key": dedup_key,
             "delay_ms": _ms(delay_seconds),
         }
-        inserted = tx.execute(_ENQUEUE[tx.dialect.name], values).one_or_none()
-        if inserted is None:
-            return job_from(tx.execute(_LIVE_TWIN, {"twin_key": dedup_key}).one())
+        while (inserted := tx.execute(_ENQUEUE[tx.dialect.name], values).one_or_none()) is None:
+            if (twin := tx.execute(_LIVE_TWIN, {"twin_key": dedup_key}).one_or_none()) is not None:
+                return job_from(twin)
+            # Between the two it was claimed, or has ended.
         tell(tx, [inserted], "queued")
         if not delay_seconds:
             self._wakeup.announce(tx)
@@ -154,7 +158,7 @@ class Transitions:
                     "error": storable(error),
                 },
             )
-            if job.attempts:  # it may have written something
+            if job.fence:  # it may have written something
                 self.enqueue(tx, JobKind.SWEEP, job.document_id, job.version)
         return ended
 
@@ -168,12 +172,17 @@ class Transitions:
     def sweep_after(self, tx: Connection, job: Job) -> None:
         """Sweeps now, and once more when whoever lost a lease on this document must have noticed.
 
-        A first version at its first attempt leaves nothing behind to sweep now.
+        A first version brought in by its first claim leaves nothing behind to sweep now.
         """
-        if job.version > 1 or job.attempts > 1 or job.kind is JobKind.DELETE:
+        if job.kind is JobKind.DELETE or may_have_points(job):
             self.enqueue(tx, JobKind.SWEEP, job.document_id, job.version)
         late = 2 * self.options.lease_seconds
         self.enqueue(tx, JobKind.SWEEP, job.document_id, job.version, delay_seconds=late)
+
+
+def may_have_points(job: Job) -> bool:
+    """Whether the document may have points that were made before this run of the job."""
+    return job.version > 1 or job.fence > 1
 
 
 def _ms(seconds: float) -> int:

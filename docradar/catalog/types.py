@@ -1,7 +1,8 @@
 """What goes into the catalog's calls and comes out of them, beside the domain's own types."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -96,12 +97,14 @@ class UnitPlace(NamedTuple):
 class SweepState:
     """What the index may hold of a document: `keep` of all, `active` of what search sees.
 
-    `document` is None where it is deleted, or gone from the catalog altogether; both sets are empty then.
+    `moved` are those kept whose points may still say where they stood in another version.
+    `document` is None where it is deleted, or gone from the catalog altogether; all sets are empty then.
     """
 
     document: Document | None
-    keep: frozenset[str]
-    active: frozenset[str]
+    keep: frozenset[str] = frozenset()
+    active: frozenset[str] = frozenset()
+    moved: Mapping[UnitPlace, AbstractSet[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,30 +3,34 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, select
+from sqlalchemy import and_, bindparam, delete, select, update
 
 from docradar.catalog import cursors
-from docradar.catalog.changes import hold
+from docradar.catalog.changes import drop_blobs, hold
 from docradar.catalog.rows import (
     DOCUMENT_COLUMNS,
     UNIT_COLUMNS,
     document_from,
-    heading_path_from,
     unit_from,
     unit_values,
 )
-from docradar.catalog.schema import documents, jobs, units
+from docradar.catalog.schema import documents, jobs, units, versions
 from docradar.catalog.sql import LIVE, insert_or_ignore
 from docradar.catalog.store import Store
-from docradar.catalog.types import HydratedUnit, UnitPlace
-from docradar.documents import Document, Job, JobKind, Kind, Unit
+from docradar.catalog.types import HydratedUnit
+from docradar.documents import Document, Job, JobKind, Unit
 
 # A document that is deleted has no active version.
 _ACTIVE: Final = and_(units.c.document_id == documents.c.id, units.c.version == documents.c.active_version)
 _ADD_UNITS: Final = insert_or_ignore(units)
 _CLEAR: Final = delete(units).where(
-    units.c.document_id == bindparam("document"), units.c.version == bindparam("cleared")
+    units.c.document_id == bindparam("document"), units.c.version == bindparam("its_version")
 )
+_THIS_VERSION: Final = and_(
+    versions.c.document_id == bindparam("document"), versions.c.version == bindparam("its_version")
+)
+_TEXT_BLOB: Final = select(versions.c.text_blob).where(_THIS_VERSION)
+_SET_TEXT_BLOB: Final = update(versions).where(_THIS_VERSION)
 _HYDRATE: Final = (
     select(*UNIT_COLUMNS, *DOCUMENT_COLUMNS)
     .join_from(units, documents, _ACTIVE)
@@ -37,15 +41,22 @@ _HYDRATE: Final = (
 class UnitStore(Store):
     """A version's units are written by its job, and seen once the job has committed."""
 
-    def begin_units(self, job: Job) -> None:
-        """Clears what an earlier attempt at the job's version wrote.
+    def begin_units(self, job: Job, *, text_blob: str) -> None:
+        """Clears what an earlier attempt at the job's version wrote, and records the text that the units to come lie in.
+
+        The text is dropped with the version, whether that becomes active or not.
 
         Raises:
             LeaseLostError: The job is no longer its holder's.
         """
+        version = {"document": job.document_id, "its_version": job.version}
         with self._database.write() as tx:
             hold(tx, job)
-            tx.execute(_CLEAR, {"document": job.document_id, "cleared": job.version})
+            tx.execute(_CLEAR, version)
+            former = tx.execute(_TEXT_BLOB, version).scalar()
+            if former != text_blob:
+                tx.execute(_SET_TEXT_BLOB, version | {"text_blob": text_blob})
+                drop_blobs(tx, [former])
 
     def write_units(self, job: Job, batch: Sequence[Unit]) -> None:
         """Adds units to the job's version. A batch written twice is there once.
@@ -69,19 +80,6 @@ class UnitStore(Store):
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
-    def unit_places(self, document_id: str) -> dict[str, UnitPlace]:
-        """Where each unit of the active version stands, by unit id."""
-        query = (
-            select(units.c.unit_id, units.c.page, units.c.heading_path, units.c.kind)
-            .join(documents, _ACTIVE)
-            .where(documents.c.id == document_id)
-        )
-        with self._database.read() as connection:
-            return {
-                row.unit_id: UnitPlace(row.page, heading_path_from(row.heading_path), Kind(row.kind))
-                for row in connection.execute(query)
-            }
-
     def document_units(
         self, document_id: str, *, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[Unit], str | None]:
@@ -93,15 +91,17 @@ class UnitStore(Store):
             InvalidRequestError: The cursor is not one of this list's.
         """
         after = cursors.decode("units", cursor) if cursor is not None else -1
-        found = self._active_units(document_id, units.c.ordinal > after, limit + 1)
+        query = (
+            select(*UNIT_COLUMNS)
+            .join_from(units, documents, _ACTIVE)
+            .where(documents.c.id == document_id, units.c.ordinal > after)
+            .order_by(units.c.ordinal)
+            .limit(limit + 1)
+        )
+        with self._database.read() as connection:
+            found = [unit_from(row) for row in connection.execute(query)]
         more = cursors.encode("units", found[limit - 1].ordinal) if len(found) > limit else None
         return found[:limit], more
-
-    def neighbours(self, document_id: str, ordinal: int, *, before: int, after: int) -> list[Unit]:
-        """The unit at `ordinal` of the active version, with up to that many before and after it, in order."""
-        return self._active_units(
-            document_id, units.c.ordinal.between(ordinal - before, ordinal + after), before + after + 1
-        )
 
     def hydrate(self, unit_ids: Sequence[str]) -> dict[str, HydratedUnit]:
         """Those of the units that search may return: of active versions of documents not deleted.
@@ -132,14 +132,3 @@ class UnitStore(Store):
         )
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
-
-    def _active_units(self, document_id: str, where: ColumnElement[bool], limit: int) -> list[Unit]:
-        query = (
-            select(*UNIT_COLUMNS)
-            .join_from(units, documents, _ACTIVE)
-            .where(documents.c.id == document_id, where)
-            .order_by(units.c.ordinal)
-            .limit(limit)
-        )
-        with self._database.read() as connection:
-            return [unit_from(row) for row in connection.execute(query)]

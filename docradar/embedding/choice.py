@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from docradar.documents import Generation
 from docradar.embedding import packaged
 from docradar.embedding.protocol import Embedder
 from docradar.errors import ConfigurationError
@@ -38,9 +39,17 @@ def choose_model(settings: Settings) -> ModelChoice:
         return ModelChoice("packaged", packaged.MODEL_ID, device)
     if settings.model:
         return ModelChoice("local", settings.model, device)
-    if device != "cpu" and _free_bytes(device) >= GPU_MODEL_BYTES:
+    if device != "cpu" and _memory_bytes(device) >= GPU_MODEL_BYTES:
         return ModelChoice("local", GPU_MODEL, device)
     return ModelChoice("packaged", packaged.MODEL_ID, device)
+
+
+def keeping_model(settings: Settings, recorded: Generation | None) -> Settings:
+    """Settings by which a model that nobody chose stays the one that the index was made with."""
+    if recorded is None or settings.model or settings.embedding_url:
+        return settings
+    names = {packaged.MODEL_ID: packaged.NAME, GPU_MODEL: GPU_MODEL}
+    return replace(settings, model=names.get(recorded.model, ""))
 
 
 def _device(wanted: str) -> str:
@@ -60,11 +69,11 @@ def _device(wanted: str) -> str:
     raise ConfigurationError(f"setting device is {wanted!r}: {reason}")
 
 
-def _free_bytes(device: str) -> int:
+def _memory_bytes(device: str) -> int:
+    """All of the GPU's: what is free changes from one start to the next, and the model must not."""
     import torch
 
-    free, _total = torch.cuda.mem_get_info(device)
-    return free
+    return torch.cuda.get_device_properties(device).total_memory
 
 
 def load_embedder(settings: Settings, on_stage: Callable[[str], None]) -> Embedder:
@@ -74,9 +83,9 @@ def load_embedder(settings: Settings, on_stage: Callable[[str], None]) -> Embedd
         ConfigurationError: The model cannot be loaded; the message says which and what to do.
     """
     if settings.embedding_url:
-        from docradar.embedding.remote import RemoteEmbedder
+        from docradar.embedding.remote import RemoteEmbedder, shown_url
 
-        on_stage(f"asking {settings.embedding_url} for its model")
+        on_stage(f"asking {shown_url(settings.embedding_url)} for its model")
         return RemoteEmbedder.connect(
             settings.embedding_url,
             api_key=settings.embedding_api_key,

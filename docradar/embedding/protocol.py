@@ -31,7 +31,10 @@ class ModelProfile:
 
 
 class Embedder(Protocol):
-    """Text → L2-normalised float32 vectors. Blocking; the scheduler keeps it off the event loop."""
+    """Text → L2-normalised float32 vectors. Blocking; the scheduler keeps it off the event loop.
+
+    Queries come on one thread and passages on another, so the two may run at once.
+    """
 
     @property
     def profile(self) -> ModelProfile: ...
@@ -41,6 +44,7 @@ class Embedder(Protocol):
 
         Raises:
             EmbeddingError: The model, or the endpoint, failed for good.
+            UnavailableError: The endpoint may answer later.
         """
         ...
 

@@ -4,7 +4,6 @@ import base64
 import binascii
 import email.utils
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
@@ -16,7 +15,7 @@ import numpy as np
 from docradar.documents import Passage
 from docradar.embedding.profiles import make_profile, query_prompt
 from docradar.embedding.protocol import ModelProfile, Vectors
-from docradar.errors import ConfigurationError, EmbeddingError
+from docradar.errors import ConfigurationError, EmbeddingError, UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -24,19 +23,19 @@ _BATCH_TEXTS: Final = 32
 _BATCH_BYTES: Final = 128_000
 _ASSUMED_MAX_TOKENS: Final = 512
 _BYTES_PER_TOKEN: Final = 3
-_TIMEOUT_SECONDS: Final = 60.0
-_BULK_ATTEMPTS: Final = 6
-_QUERY_ATTEMPTS: Final = 2
-_FIRST_BACKOFF_SECONDS: Final = 0.5
-_LONGEST_WAIT_SECONDS: Final = 30.0
+_CONNECT_SECONDS: Final = 5.0
+_ANSWER_SECONDS: Final = 30.0  # after a pause an endpoint may have to load its model again
+_RETRY_WITHIN_SECONDS: Final = 2.0
+_USUAL_RETRY_SECONDS: Final = 0.5
+_LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
 _MESSAGE_CHARS: Final = 200
 
 
 class RemoteEmbedder:
     """Embeds through `POST {url}/embeddings`. Every span is a text of its own: token vectors stay at the endpoint.
 
-    What may pass (429, 5xx, a broken connection) is tried again after a wait that doubles, with jitter, or after
-    the endpoint's `Retry-After`, at most 30 s; a query only once, since somebody is waiting for it.
+    What may pass (429, 5xx, a broken connection) is tried once more where that can begin within 2 s. Then it is an
+    UnavailableError: whoever asked knows better how to wait than a thread that others share.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class RemoteEmbedder:
                 raise ConfigurationError(
                     f"setting truncate_dim is {truncate_dim}, but {model} has {dim} dimensions"
                 )
-        except EmbeddingError as error:
+        except (EmbeddingError, UnavailableError) as error:
             endpoint.close()
             raise ConfigurationError(
                 f"{error}. Check the settings embedding_url, embedding_api_key and model"
@@ -86,12 +85,12 @@ class RemoteEmbedder:
 
     def embed_passages(self, passages: Sequence[Passage]) -> list[Vectors]:
         texts = list(chain.from_iterable(_texts(passage) for passage in passages))
-        vectors = self._embed(texts, self.profile.passage_prompt, _BULK_ATTEMPTS)
+        vectors = self._embed(texts, self.profile.passage_prompt)
         ends = np.cumsum([len(passage.spans) for passage in passages])
         return np.split(vectors, ends[:-1]) if passages else []
 
     def embed_queries(self, queries: Sequence[str], instruction: str | None = None) -> Vectors:
-        return self._embed(queries, query_prompt(self.profile, instruction), _QUERY_ATTEMPTS)
+        return self._embed(queries, query_prompt(self.profile, instruction))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """An estimate from the size in UTF-8, rather too high: the endpoint's tokenizer is not known here."""
@@ -100,9 +99,9 @@ class RemoteEmbedder:
     def close(self) -> None:
         self._endpoint.close()
 
-    def _embed(self, texts: Sequence[str], prompt: str, attempts: int) -> Vectors:
+    def _embed(self, texts: Sequence[str], prompt: str) -> Vectors:
         parts = [
-            self._endpoint.embed(self.profile.id, batch, attempts=attempts, dim=self._full_dim)
+            self._endpoint.embed(self.profile.id, batch, dim=self._full_dim)
             for batch in _batches([prompt + text for text in texts])
         ]
         if not parts:
@@ -118,7 +117,8 @@ class RemoteEmbedder:
 class Endpoint:
     """The HTTP side: requests, retries, and replies checked for what they claim to be.
 
-    `sleep` is what waits between attempts. The API key appears in no message.
+    `sleep` is what waits before the second attempt. The API key appears in no message. Every request raises
+    UnavailableError where the endpoint may answer later, with its `Retry-After` if it gave one.
     """
 
     def __init__(self, url: str, api_key: str = "", *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -127,35 +127,36 @@ class Endpoint:
         self._encoding = "base64"
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         parsed = _checked(url)
-        self._client = httpx.Client(base_url=parsed, headers=headers, timeout=_TIMEOUT_SECONDS)
-        self._shown_url = str(parsed.copy_with(username=None, password=None, query=None))
+        timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+        self._client = httpx.Client(base_url=parsed, headers=headers, timeout=timeout)
+        self._shown_url = _shown(parsed)
 
     def __str__(self) -> str:
         return f"the embeddings endpoint {self._shown_url}"
 
     def first_model(self) -> str:
-        reply = self._request("GET", "/models", None, _QUERY_ATTEMPTS)
+        reply = self._request("GET", "/models")
         try:
             return str(reply["data"][0]["id"])
         except (KeyError, IndexError, TypeError) as error:
             raise EmbeddingError(f"{self} lists no model; name one in the setting model") from error
 
     def probe(self, model: str) -> int:
-        """The dimension of its vectors. Falls back to vectors as JSON numbers where base64 is refused."""
+        """The dimension of its vectors. Falls back to vectors as JSON numbers where base64 is refused, if only by a 500."""
         try:
-            return len(self.embed(model, ["probe"], attempts=_QUERY_ATTEMPTS)[0])
-        except EmbeddingError:
+            return len(self.embed(model, ["probe"])[0])
+        except (EmbeddingError, UnavailableError):
             self._encoding = "float"
-            return len(self.embed(model, ["probe"], attempts=1)[0])
+            return len(self.embed(model, ["probe"])[0])
 
-    def embed(self, model: str, texts: Sequence[str], *, attempts: int, dim: int | None = None) -> Vectors:
+    def embed(self, model: str, texts: Sequence[str], *, dim: int | None = None) -> Vectors:
         """float32 (texts, dim), as the endpoint gives them, in the order of `texts`.
 
         Raises:
-            EmbeddingError: It failed `attempts` times, refused, or answered with anything but these vectors.
+            EmbeddingError: It refused, or answered with anything but these vectors.
         """
         body = {"model": model, "input": list(texts), "encoding_format": self._encoding}
-        reply = self._request("POST", "/embeddings", body, attempts)
+        reply = self._request("POST", "/embeddings", body)
         try:
             entries = sorted(reply["data"], key=lambda entry: entry["index"])
             vectors = np.stack([_decoded(entry["embedding"]) for entry in entries])
@@ -171,29 +172,35 @@ class Endpoint:
     def close(self) -> None:
         self._client.close()
 
-    def _request(self, method: str, path: str, body: object, attempts: int) -> Any:
-        for attempt in range(1, attempts + 1):
-            reply, reason, retry_after = self._attempt(method, path, body)
-            if reply is not None:
-                return reply
-            if attempt < attempts:
-                wait = min(_backoff(attempt) if retry_after is None else retry_after, _LONGEST_WAIT_SECONDS)
-                logger.warning("%s: %s; trying again in %.1f s", self, reason, wait)
-                self._sleep(wait)
-        raise EmbeddingError(f"{self} failed {attempts} times, at last: {reason}")
+    def _request(self, method: str, path: str, body: object = None) -> Any:
+        started = time.monotonic()
+        try:
+            return self._attempt(method, path, body)
+        except UnavailableError as error:
+            wait = error.retry_after_seconds
+            if time.monotonic() - started + wait > _RETRY_WITHIN_SECONDS:
+                raise
+            logger.warning("%s; trying again in %.1f s", error, wait)
+            self._sleep(wait)
+        return self._attempt(method, path, body)
 
-    def _attempt(self, method: str, path: str, body: object) -> tuple[Any, str, float | None]:
-        """(reply, "", None), or (None, why it may work later, after how many seconds)."""
+    def _attempt(self, method: str, path: str, body: object) -> Any:
         try:
             response = self._client.request(method, path, json=body)
         except httpx.TransportError as error:
-            return None, f"{type(error).__name__} {self._without_key(str(error))}".strip(), None
+            reason = f"{type(error).__name__} {self._without_key(str(error))}".strip()
+            raise UnavailableError(
+                f"{self} does not answer: {reason}", retry_after_seconds=_USUAL_RETRY_SECONDS
+            ) from error
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
-            return None, self._described(response), _retry_after_seconds(response)
+            raise UnavailableError(
+                f"{self} cannot answer now: {self._described(response)}",
+                retry_after_seconds=_retry_after_seconds(response),
+            )
         if not response.is_success:
             raise EmbeddingError(f"{self} refused: {self._described(response)}")
         try:
-            return response.json(), "", None
+            return response.json()
         except ValueError as error:
             raise EmbeddingError(f"{self} answered with something else than JSON: {error}") from error
 
@@ -203,6 +210,19 @@ class Endpoint:
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._api_key, "***") if self._api_key else text
+
+
+def shown_url(url: str) -> str:
+    """The URL without what may be a secret in it.
+
+    Raises:
+        ConfigurationError: It is not one of an HTTP endpoint.
+    """
+    return _shown(_checked(url))
+
+
+def _shown(url: httpx.URL) -> str:
+    return str(url.copy_with(username=None, password=None, query=None, fragment=None))
 
 
 def _checked(url: str) -> httpx.URL:
@@ -242,17 +262,15 @@ def _decoded(embedding: object) -> Vectors:
     return np.asarray(embedding, np.float32)
 
 
-def _backoff(attempt: int) -> float:
-    """Doubling, with jitter, so that many workers do not come back at the same moment."""
-    return float(_FIRST_BACKOFF_SECONDS * 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0))  # noqa: S311
-
-
-def _retry_after_seconds(response: httpx.Response) -> float | None:
+def _retry_after_seconds(response: httpx.Response) -> float:
     """RFC 9110: seconds, or a date."""
     value = response.headers.get("Retry-After", "")
-    if value.isascii() and value.isdigit():
-        return float(value)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+        seconds = (
+            float(value)
+            if value.isascii() and value.isdigit()
+            else email.utils.parsedate_to_datetime(value).timestamp() - time.time()
+        )
     except (TypeError, ValueError):
-        return None
+        return _USUAL_RETRY_SECONDS
+    return min(max(seconds, _USUAL_RETRY_SECONDS), _LONGEST_RETRY_AFTER_SECONDS)

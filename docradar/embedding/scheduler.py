@@ -1,11 +1,11 @@
-"""One thread owns the model; whoever needs vectors waits here, and queries go first."""
+"""Two threads own the model, one for queries and one for passages; whoever needs vectors waits here."""
 
 import asyncio
 import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from docradar.documents import Passage
 from docradar.embedding.protocol import Embedder, ModelProfile, Vectors
-from docradar.errors import OverloadedError, UnavailableError
+from docradar.errors import EmbeddingError, OverloadedError, UnavailableError
 
 T = TypeVar("T")
 
@@ -22,7 +22,9 @@ _BUSY_STEP_SECONDS: Final = 0.02
 _IDLE_STEP_SECONDS: Final = 0.15
 _QUERY_MEMORY_SECONDS: Final = 3.0
 """How long after a query bulk steps stay short."""
-_FIRST_STEP_BYTES: Final = 1_000
+_SHORT_STEP_BYTES: Final = 1_000
+"""256 tokens, as many as a passage has. The most while queries are about: a speed measured over long steps promises too
+much of short ones."""
 _LONGEST_STEP_BYTES: Final = 1_000_000
 _SMOOTHING: Final = 0.2
 
@@ -44,11 +46,11 @@ class _Bulk:
 
 
 class EmbeddingScheduler:
-    """Queues in front of one embedder, which runs on a thread of its own.
+    """Queues in front of one embedder, which runs on two threads of its own.
 
-    Queries go before bulk work, and those that wait together share a batch. Bulk work is cut into steps: short
-    ones while there are queries about, so that none waits long, longer ones else, which use the processor
-    better. Bulk callers take turns, a step each. Every call ends in its result or an exception; one whose
+    Queries have a lane to themselves, and those that wait together share a batch. Bulk work is cut into steps: short
+    ones while there are queries about, so that it leaves them their share of the processor, longer ones else, which
+    use all of it. Bulk callers take turns, a step each. Every call ends in its result or an exception; one whose
     awaiter was cancelled is dropped at the next step.
     """
 
@@ -62,8 +64,15 @@ class EmbeddingScheduler:
         self._last_query = -math.inf
         self._query_seconds = 0.02
         self._bytes_per_second = 0.0
-        self._thread = threading.Thread(target=self._run, name="embedding", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._serve, args=lane, name=name, daemon=True)
+            for name, lane in (
+                ("queries", (self._queries, self._answer_some)),
+                ("passages", (self._bulk, self._step)),
+            )
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def profile(self) -> ModelProfile:
@@ -74,7 +83,7 @@ class EmbeddingScheduler:
 
         Raises:
             OverloadedError: `queue_length` queries are waiting already.
-            UnavailableError: The scheduler is closed.
+            UnavailableError: The scheduler is closed, or the model's endpoint is away.
             EmbeddingError: The model failed on this batch.
         """
         query = _Query(text, instruction)
@@ -84,14 +93,16 @@ class EmbeddingScheduler:
                 raise self._overloaded()
             self._queries.append(query)
             self._last_query = time.monotonic()
-            self._changed.notify()
+            self._changed.notify_all()
         return await asyncio.wrap_future(query.future)
 
     async def embed_passages(self, passages: Sequence[Passage]) -> list[Vectors]:
         """One float32 (spans, dim) a passage, L2-normalised, in the order given.
 
+        Any number of callers may wait: unlike queries, they are ours, and each bounds what it has in flight.
+
         Raises:
-            UnavailableError: The scheduler is closed.
+            UnavailableError: The scheduler is closed, or the model's endpoint is away.
             EmbeddingError: The model failed on one of these passages.
         """
         if not passages:
@@ -100,15 +111,16 @@ class EmbeddingScheduler:
         with self._changed:
             self._require_open()
             self._bulk.append(bulk)
-            self._changed.notify()
+            self._changed.notify_all()
         return await asyncio.wrap_future(bulk.future)
 
     async def close(self) -> None:
         """Fails what still waits, and returns when the running step has ended and the embedder is closed."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
-        await asyncio.to_thread(self._thread.join)
+            self._changed.notify_all()
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
         self._embedder.close()
 
     def _require_open(self) -> None:
@@ -123,22 +135,23 @@ class EmbeddingScheduler:
             retry_after_seconds=math.ceil(seconds),
         )
 
-    # Everything below runs on the embedding thread.
+    # Everything below runs on the two threads.
 
-    def _run(self) -> None:
+    def _serve(self, lane: "deque[Any]", work: Callable[[], None]) -> None:
         try:
-            while self._wait_for_work():
-                if queries := self._take_queries():
-                    self._answer(queries)
-                elif bulk := self._take_bulk():
-                    self._step(bulk)
+            while self._wait_for(lane):
+                work()
         finally:
             self._fail_all()
 
-    def _wait_for_work(self) -> bool:
+    def _wait_for(self, lane: "deque[Any]") -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._queries or self._bulk)
+            self._changed.wait_for(lambda: self._closed or lane)
             return not self._closed
+
+    def _answer_some(self) -> None:
+        if queries := self._take_queries():
+            self._answer(queries)
 
     def _take_queries(self) -> list[_Query]:
         """The oldest query, and those behind it that can share its batch."""
@@ -158,6 +171,7 @@ class EmbeddingScheduler:
         started = time.perf_counter()
         try:
             vectors = self._embedder.embed_queries([query.text for query in queries], queries[0].instruction)
+            _check_count(vectors, len(queries))
         except Exception as error:  # noqa: BLE001  handed to the callers
             _fail((query.future for query in queries), error)
             return
@@ -171,15 +185,19 @@ class EmbeddingScheduler:
             bulk = self._bulk.popleft() if self._bulk else None
         return None if bulk is None or bulk.future.cancelled() else bulk
 
-    def _step(self, bulk: _Bulk) -> None:
+    def _step(self) -> None:
+        if (bulk := self._take_bulk()) is None:
+            return
         start = len(bulk.vectors)
         step = _first_within(bulk.passages[start:], self._step_bytes())
         started = time.perf_counter()
         try:
-            bulk.vectors.extend(self._embedder.embed_passages(step))
+            vectors = self._embedder.embed_passages(step)
+            _check_count(vectors, len(step))
         except Exception as error:  # noqa: BLE001  handed to the caller
             _fail([bulk.future], error)
             return
+        bulk.vectors.extend(vectors)
         self._measure(sum(map(_size_bytes, step)), time.perf_counter() - started)
         if len(bulk.vectors) == len(bulk.passages):
             _resolve(bulk.future, bulk.vectors)
@@ -193,10 +211,14 @@ class EmbeddingScheduler:
         In bytes of UTF-8, of which a token has about four in English and in Chinese alike.
         """
         if not self._bytes_per_second:
-            return _FIRST_STEP_BYTES
+            return _SHORT_STEP_BYTES
         queries_about = time.monotonic() - self._last_query < _QUERY_MEMORY_SECONDS
-        seconds = _BUSY_STEP_SECONDS if queries_about else _IDLE_STEP_SECONDS
-        return min(int(seconds * self._bytes_per_second), _LONGEST_STEP_BYTES)
+        seconds, most = (
+            (_BUSY_STEP_SECONDS, _SHORT_STEP_BYTES)
+            if queries_about
+            else (_IDLE_STEP_SECONDS, _LONGEST_STEP_BYTES)
+        )
+        return min(int(seconds * self._bytes_per_second), most)
 
     def _measure(self, size_bytes: int, seconds: float) -> None:
         speed = size_bytes / max(seconds, 1e-6)
@@ -221,6 +243,13 @@ def _first_within(passages: Sequence[Passage], size_bytes: int) -> Sequence[Pass
         if total > size_bytes and count:
             return passages[:count]
     return passages
+
+
+def _check_count(vectors: Sized, wanted: int) -> None:
+    if len(vectors) != wanted:
+        raise EmbeddingError(
+            f"the model gave {len(vectors)} results for {wanted} texts; this is a fault of the model's"
+        )
 
 
 def _size_bytes(passage: Passage) -> int:

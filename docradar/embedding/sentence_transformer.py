@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CPU_BATCH_TOKENS: Final = 1024
+CPU_BATCH_TOKENS: Final = 512
 CUDA_BATCH_TOKENS: Final = 16_384
 _LENGTH_MULTIPLE: Final = 8
 _LENGTH_MULTIPLE_ALONE: Final = 32
@@ -34,7 +35,7 @@ _DIGEST_VALUES: Final = 64
 
 
 class SentenceTransformerEmbedder:
-    """Tokenise, forward, pool; in batches bounded by tokens. Not to be called from two threads at once.
+    """Tokenise, forward, pool; in batches bounded by tokens.
 
     With late chunking the vector of a passage's span is the mean of its own tokens: those whose characters
     overlap the span, neither prompt nor special tokens. A passage that is one span from end to end is the plain
@@ -71,6 +72,8 @@ class SentenceTransformerEmbedder:
             self.profile.max_tokens,
             pools_prompt=pooling is None or pooling.include_prompt,
         )
+        streams = getattr(modules[0].model, "streams", 1) if modules else 1
+        self._side_by_side = ThreadPoolExecutor(streams, "forward") if streams > 1 else None
         on_cuda = self._device.type == "cuda"
         self._batch_tokens = batch_tokens or (CUDA_BATCH_TOKENS if on_cuda else CPU_BATCH_TOKENS)
 
@@ -87,7 +90,8 @@ class SentenceTransformerEmbedder:
         return self._windower.count(texts)
 
     def close(self) -> None:
-        """Nothing is held beyond memory."""
+        if self._side_by_side:
+            self._side_by_side.shutdown()
 
     def _sources(self, passage: Passage) -> list[Source]:
         if len(passage.spans) == 1 and (
@@ -103,10 +107,16 @@ class SentenceTransformerEmbedder:
         if not len(sums):
             return sums
         windows = self._windower.windows(sources, prompt)
-        for batch in batches(windows, self._batch_tokens, _LENGTH_MULTIPLE):
-            for rows, vectors in self._pooled(batch):
-                np.add.at(sums, rows, vectors[:, : self.profile.dim])
+        for rows, vectors in self._all_pooled(list(batches(windows, self._batch_tokens, _LENGTH_MULTIPLE))):
+            np.add.at(sums, rows, vectors[:, : self.profile.dim])
         return _normalised(sums, self.profile.id)
+
+    def _all_pooled(self, pending: list[list[Window]]) -> Iterator[tuple[list[int], Vectors]]:
+        """Batches side by side where the forward pass computes several at once, else one after another."""
+        if self._side_by_side is None or len(pending) == 1:
+            return chain.from_iterable(map(self._pooled, pending))
+        done = self._side_by_side.map(lambda batch: list(self._pooled(batch)), pending)
+        return chain.from_iterable(done)
 
     def _pooled(self, batch: list[Window]) -> Iterator[tuple[list[int], Vectors]]:
         """Output rows and their weighted vectors. What does not fit into the GPU's memory goes in halves."""

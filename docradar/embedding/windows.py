@@ -61,6 +61,9 @@ class Windower:
     """
 
     def __init__(self, tokenizer: "Tokenizer", max_tokens: int, *, pools_prompt: bool = True) -> None:
+        # For good: nothing here calls transformers' own wrapper, which would set them again at each call.
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
         self._pools_prompt = pools_prompt
@@ -80,9 +83,6 @@ class Windower:
         return [len(encoding.ids) for encoding in self._encode(texts, special_tokens=False)]
 
     def _encode(self, texts: Sequence[str], *, special_tokens: bool = True) -> "list[Encoding]":
-        # transformers sets both on the shared tokenizer whenever its own wrapper is called.
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
         try:
             return self._tokenizer.encode_batch(texts, add_special_tokens=special_tokens)
         except (TypeError, UnicodeEncodeError):

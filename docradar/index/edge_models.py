@@ -159,4 +159,4 @@ def from_scored_points(points: list[edge.ScoredPoint]) -> models.QueryResponse:
 
 
 def from_record(record: edge.Record) -> models.Record:
-    return models.Record(id=str(record.id), payload=record.payload)
+    return models.Record.model_construct(id=str(record.id), payload=record.payload)

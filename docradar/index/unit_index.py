@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-UPSERT_BATCH: Final = 64  # Edge holds the interpreter for a whole call, so calls are kept to milliseconds
-IDS_BATCH: Final = 1_000
+UPSERT_BATCH: Final = 64
+IDS_BATCH: Final = 256
 FUSION_DEPTH: Final = 4  # candidates each side of a fusion brings, as a multiple of the limit
 
 
@@ -199,9 +199,10 @@ class UnitIndex:
 
         present, absent = wire.split_absent(payload)
         with _answering():
-            await self._client.set_payload(self._name, payload=present, points=points)
             if absent:
                 await self._client.delete_payload(self._name, keys=absent, points=points)
+            # Last, for `updated_at` among them says that all is done.
+            await self._client.set_payload(self._name, payload=present, points=points)
 
     async def delete(self, ids: Iterable[str]) -> None:
         """Removes the points; ids that are not there are no error."""
