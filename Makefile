@@ -34,7 +34,7 @@ test: setup
 	$(BIN)/pytest -q -m "not slow" -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/pytest -q -m slow
+	$(BIN)/pytest -q -m slow -n 2 --dist loadfile
 
 bench: setup
 	$(BIN)/python -m bench

@@ -16,6 +16,7 @@ from docradar.embedding.folders import build_once
 
 _GRAPH: Final = "openvino_model.xml"
 _LEAST_SIMILARITY: Final = 0.99
+_SMALL_TOKENS: Final = 256
 
 _SIDE_BY_SIDE: Final = frozenset({"bert", "camembert", "distilbert", "mpnet", "roberta", "xlm-roberta"})
 """Model types that run in two streams. Not those with causal attention: OpenVINO 2026.4 ends the process (SIGFPE) when it
@@ -29,9 +30,10 @@ def is_installed() -> bool:
 class OpenVinoForward(nn.Module):
     """(batch, tokens) int64 ids and mask → last_hidden_state, float32 (batch, tokens, hidden).
 
-    Computes in bf16 where the processor has it, in float32 elsewhere. May be called from several threads: `streams` of
-    them compute side by side, each on its share of the cores, and more wait their turn. Two streams of half the cores
-    do more together than one of all, whose threads wait for each other wherever another thread takes a core away.
+    Computes in bf16 where the processor has it, in float32 elsewhere. May be called from several threads. A small call
+    that comes alone, such as a query, gets all cores. Calls that come together, or are large, get half of them each:
+    `streams` such calls run side by side, which does more than one after another on all cores would, as threads of one
+    call wait for each other wherever something else takes a core away.
     """
 
     def __init__(self, graph: Path, config: Any) -> None:
@@ -39,20 +41,40 @@ class OpenVinoForward(nn.Module):
         core = _openvino().Core()
         capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = "bf16" if "BF16" in capabilities else "f32"
-        self.streams = 2 if config.model_type in _SIDE_BY_SIDE else 1
-        scheduling = {"NUM_STREAMS": "2"} if self.streams == 2 else {"PERFORMANCE_HINT": "LATENCY"}
-        options = {"INFERENCE_PRECISION_HINT": self.precision} | scheduling
         self.config = config
-        self._compiled = core.compile_model(str(graph), "CPU", options)
-        self._local = threading.local()
+        self.streams = 2 if config.model_type in _SIDE_BY_SIDE else 1
+
+        def requests(**scheduling: str) -> _Requests:
+            options = {"INFERENCE_PRECISION_HINT": self.precision} | scheduling
+            return _Requests(core.compile_model(str(graph), "CPU", options))
+
+        self._alone = requests(PERFORMANCE_HINT="LATENCY")
+        self._together = requests(NUM_STREAMS="2") if self.streams == 2 else self._alone
+        self._running = 0
+        self._lock = threading.Lock()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **_: object) -> BaseModelOutput:
         inputs = {"input_ids": input_ids.numpy(), "attention_mask": attention_mask.numpy()}
-        states = self._request().infer(inputs, share_inputs=True)[0]
+        with self._lock:
+            self._running += 1
+            alone = self._running == 1 and input_ids.numel() <= _SMALL_TOKENS
+        try:
+            request = (self._alone if alone else self._together).of_this_thread()
+            states = request.infer(inputs, share_inputs=True)[0]
+        finally:
+            with self._lock:
+                self._running -= 1
         return BaseModelOutput(last_hidden_state=torch.from_numpy(states))
 
-    def _request(self) -> Any:
-        """The calling thread's own: a request holds the buffers of one call."""
+
+class _Requests:
+    """A compiled model's inference requests, one a thread, since each holds the buffers of one call."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._local = threading.local()
+
+    def of_this_thread(self) -> Any:
         if not hasattr(self._local, "request"):
             self._local.request = self._compiled.create_infer_request()
         return self._local.request
