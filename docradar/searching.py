@@ -15,8 +15,8 @@ from docradar.engine import ReadyEngine
 from docradar.filters import FilterExpression, without_documents
 from docradar.index.points import ScoredId
 
-# The index holds points of versions that are coming in, or were replaced a moment ago. Asking for more than wanted costs nothing and
-# makes a second round rare.
+# The index holds points of versions that are coming in, or were replaced a moment ago. Asking for more than wanted costs
+# nearly nothing there, and makes a second round rare.
 EXTRA_CANDIDATES: Final = 64
 CANDIDATES_GROWTH: Final = 8
 MAX_CANDIDATES: Final = 10_000

@@ -57,8 +57,8 @@ async def test_what_stands_behind_many_stale_points_is_found(
     ingest(catalog, units=[unit(0, unit_id=point.id)])
     outcome = await search(engine, catalog, SearchQuery("refund", limit=2))
     assert [hit.unit_id for hit in outcome.hits] == [point.id]
-    # Rounds of 18, 144 and 1,152 candidates, in slices that double.
-    assert hydrated[:4] == [2, 4, 8, 4]
+    # Rounds of 66, 528 and 4,224 candidates, in slices that double.
+    assert hydrated[:6] == [2, 4, 8, 16, 32, 4]
     assert hydrated[-11:] == [2, 4, 8, 16, 32, 64, 100, 100, 100, 100, 75]
 
 
@@ -68,4 +68,4 @@ async def test_the_list_of_candidates_is_bounded(
     monkeypatch.setattr(searching, "MAX_CANDIDATES", 100)
     outcome = await search(engine, catalog, SearchQuery("refund", limit=2))
     assert outcome.hits == []
-    assert sum(hydrated) == 18 + 100
+    assert sum(hydrated) == 66 + 100
