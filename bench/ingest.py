@@ -17,7 +17,7 @@ from docradar.embedding.protocol import Embedder
 from docradar.settings import Settings
 from ingest.sandbox import PrepareRequest, ReadLimits, Sandbox
 
-UNITS = 1500
+UNITS = 2000
 ROUNDS = 3
 
 
@@ -55,6 +55,7 @@ def _round(data_dir: Path, folder: Path, embedder: Embedder, number: int) -> dic
         measured[kind] = (0.0, bare)
     with served(data_dir) as service:
         service.seconds_until("/health/ready")
+        service.wait(service.put(plain_text(sentences(200, seed=99)), external_id=f"warm-up {number}")["id"])
         for kind, (name, content) in files.items():
             started = time.perf_counter()
             response = service.client.post(

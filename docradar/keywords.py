@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ class SparseVector:
         return bool(self.indices)
 
 
-def document_keywords(text: str, context: str = "") -> SparseVector:
-    """Term-frequency weights (k 1.2, b 0.75) of `text`; a token of `context` weighs half of what it would there.
+def document_keywords(text: str, *context: str) -> SparseVector:
+    """Term-frequency weights (k 1.2, b 0.75) of `text`; a token of a `context` weighs half of what it would there.
 
-    `context` is the text of the two neighbours: a word that stands beside a unit should find it, but after a
-    unit that says it itself.
+    The contexts are the headings above and the texts beside: a word that stands there should find the unit, but after
+    a unit that says it itself.
     """
-    weights = _document_weights(text)
-    if context:
-        for index, weight in _document_weights(context).items():
+    weights = dict(_document_weights(text))
+    for beside in context:
+        for index, weight in _document_weights(beside).items():
             weights[index] = max(weights.get(index, 0.0), CONTEXT_WEIGHT * weight)
     return _sparse_vector(weights)
 
@@ -54,6 +54,7 @@ def query_keywords(text: str) -> SparseVector:
     return _sparse_vector(_union(text, multilingual.embed_query, code.embed_query))
 
 
+@lru_cache(maxsize=1024)  # a text is its own unit, and context of the next one and the one before
 def _document_weights(text: str) -> dict[int, float]:
     multilingual, code = _tokenizers()
     return _union(text, multilingual.embed_document, code.embed_document)

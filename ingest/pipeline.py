@@ -35,7 +35,7 @@ from ingest.sandbox import PrepareRequest, ReadLimits, Sandbox
 logger = logging.getLogger(__name__)
 
 UNITS_PER_WRITE: Final = 1000
-UNITS_PER_GROUP: Final = 64  # embedded together, then upserted in one call
+UNITS_PER_GROUP: Final = 256  # embedded together, so that the model can put texts of like length side by side
 GROUPS_IN_FLIGHT: Final = 3  # keeps the model busy while points are upserted, and memory bounded
 ORPHAN_SECONDS: Final = 24 * 3600.0  # in which every upload has ended, one way or the other
 BLOBS_PER_LOOK: Final = 500
@@ -237,7 +237,7 @@ def _points(
         UnitPoint(
             unit.id,
             vector,
-            document_keywords(unit.text, _keyword_context(prepared, place)),
+            document_keywords(unit.text, *_keyword_context(prepared, place)),
             unit_payload(unit, payload),
         )
         for prepared, rows in zip(group, vectors, strict=True)
@@ -245,11 +245,11 @@ def _points(
     ]
 
 
-def _keyword_context(prepared: PreparedPassage, place: int) -> str:
+def _keyword_context(prepared: PreparedPassage, place: int) -> Iterator[str]:
     """What a unit's keywords know beside its own text: its headings, and the units before and after in its passage."""
     units = prepared.units
-    neighbours = (units[i].text for i in (place - 1, place + 1) if 0 <= i < len(units))
-    return "\n".join((*units[place].heading_path, *neighbours))
+    yield from units[place].heading_path
+    yield from (units[i].text for i in (place - 1, place + 1) if 0 <= i < len(units))
 
 
 def _groups(passages: Iterable[PreparedPassage]) -> Iterator[list[PreparedPassage]]:

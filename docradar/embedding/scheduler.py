@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 _QUERIES_A_BATCH: Final = 32
 _BUSY_STEP_SECONDS: Final = 0.02
-_IDLE_STEP_SECONDS: Final = 0.15
+_IDLE_STEP_SECONDS: Final = 0.5
 _QUERY_MEMORY_SECONDS: Final = 3.0
 """How long after a query bulk steps stay short."""
 _SHORT_STEP_BYTES: Final = 1_000

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CPU_BATCH_TOKENS: Final = 512
+CPU_BATCH_TOKENS: Final = 1024
 CUDA_BATCH_TOKENS: Final = 16_384
 _LENGTH_MULTIPLE: Final = 8
 _LENGTH_MULTIPLE_ALONE: Final = 32
