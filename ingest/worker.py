@@ -190,6 +190,8 @@ class Worker:
         """Writes a job's end; where that fails, the lease runs out and the reaper decides."""
         try:
             await self._in_control(write)
+        except LeaseLostError as error:
+            logger.info("job %s had ended already, or went to another worker: %s", job.id, error)
         except DocradarError as error:
             logger.warning("job %s: its end could not be recorded, its lease will run out: %s", job.id, error)
 
