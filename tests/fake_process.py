@@ -18,6 +18,7 @@ from docradar.documents import Passage
 from docradar.embedding.protocol import Embedder, Vectors
 from docradar.errors import ConfigurationError, DocradarError
 from docradar.settings import Settings, load_settings
+from ingest import pipeline
 from service.logs import configure_logging
 from service.server import serve_http, work
 from tests.fakes import FakeEmbedder
@@ -43,6 +44,8 @@ def load(_settings: Settings, _say: Callable[[str], None]) -> Embedder:
 
 
 def main() -> None:
+    # Small groups, so that a job of a few hundred units has a middle to be killed in.
+    pipeline.UNITS_PER_GROUP = 64  # type: ignore[misc]
     failpoints.arm(os.environ)
     if size_bytes := os.environ.get("DOCRADAR_TEST_FILE_BYTES"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(size_bytes), int(size_bytes)))
