@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from ingest.sentences import sentence_spans
+from tests.files import raw_pdf
 
 SAMPLES: Final = Path(__file__).parent.parent / "samples"
 
@@ -54,7 +55,7 @@ def pdf(pages: list[str]) -> bytes:
         )
         kids.append(b"%d 0 R" % len(objects))
     objects[1] = b"<< /Type /Pages /Count %d /Kids [%s] >>" % (len(kids), b" ".join(kids))
-    return _assembled(objects)
+    return raw_pdf(objects)
 
 
 def _wrapped(text: str, width: int = 95) -> list[str]:
@@ -71,16 +72,3 @@ def _escaped(line: str) -> bytes:
     return (
         line.encode("cp1252", "replace").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
     )
-
-
-def _assembled(objects: list[bytes]) -> bytes:
-    out = bytearray(b"%PDF-1.7\n")
-    offsets = []
-    for number, body in enumerate(objects, 1):
-        offsets.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    start = len(out)
-    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    out += b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
-    return bytes(out)

@@ -19,7 +19,6 @@ from service.schemas import ResultOut, SearchRequest, SearchResponse, TookMs
 
 logger = logging.getLogger(__name__)
 
-MAX_BODY_BYTES: Final = 1_000_000
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 """Control and format characters, and space: a query of these alone means nothing."""
 
@@ -33,7 +32,6 @@ class SearchController(Controller):
     @post(
         ["/v1/search", "/search"],
         status_code=200,
-        request_max_body_size=MAX_BODY_BYTES,
         responses=problem_specs(413)
         | {
             400: problem_spec("The query is empty or too long, or the filter cannot be used."),
