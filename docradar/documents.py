@@ -7,6 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
+LISTED_DOCUMENTS = 100
+UPLOAD_SOURCE = "upload"
+FIELD_CHARS = {
+    "collection": 64, "source": 128, "external_id": 1000, "title": 1000, "author": 1000, "url": 2000, "language": 35,
+    "tag": 100, "meta key": 64, "meta value": 1000,
+}  # fmt: skip
 DOCUMENT_NAMESPACE = uuid.UUID("6f1d6a0e-6b2e-5c1e-9d55-0f5a3f4b7c21")
 
 Meta = dict[str, str | int | float | bool | list[str]]
@@ -95,7 +101,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class DocumentFields:
-    """What a caller says of a document, and search can filter on."""
+    """What is said of a document, by a caller or by its file, and search can filter on.
+
+    `created_at` and `updated_at` are aware, and the document's own: when it was written, not when it was uploaded.
+    """
 
     title: str = ""
     author: str | None = None
@@ -103,16 +112,20 @@ class DocumentFields:
     language: str | None = None
     tags: tuple[str, ...] = ()
     meta: Meta = field(default_factory=dict)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
 
     def or_else(self, other: "DocumentFields") -> "DocumentFields":
-        """These fields, and the other's where one of these is empty."""
+        """These fields, and the other's where one of these is empty; the tags and the metadata of both."""
         return DocumentFields(
             title=self.title or other.title,
             author=self.author or other.author,
             url=self.url or other.url,
             language=self.language or other.language,
-            tags=self.tags or other.tags,
-            meta=self.meta or other.meta,
+            tags=tuple(dict.fromkeys(self.tags + other.tags)),
+            meta=other.meta | self.meta,
+            created_at=self.created_at or other.created_at,
+            updated_at=self.updated_at or other.updated_at,
         )
 
 
@@ -146,7 +159,9 @@ class DocumentStatus(StrEnum):
 class Document:
     """A document as the catalog knows it.
 
-    Search sees `active_version`, or nothing while that is None; `desired_version` is what was uploaded last.
+    Search sees `active_version`, or nothing while that is None; `desired_version` is what was uploaded last. `created_at`
+    and `updated_at` are the catalog's; the document's own, where it has them, are among its fields. A container holds
+    documents instead of units; `container_id` is the one that last delivered this document.
     """
 
     id: str
@@ -165,11 +180,19 @@ class Document:
     report: "IngestReport | None"
     created_at: datetime
     updated_at: datetime
+    container: bool = False
+    container_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What a person should know of how a file was read."""
+    """What a person should know of how a file was read.
+
+    `macros_dropped` counts, by name, what a page's author embedded and a reader of text cannot be shown. Of a container:
+    `documents` were taken out of it, `documents_skipped` counts what is not for searching by why, `documents_failed` gives
+    the reason for each that could not be taken out (`documents_failed_count` in all), and `documents_vanished` are external ids that an earlier container of
+    the same name held; both name the first `LISTED_DOCUMENTS` only.
+    """
 
     reader: str = ""
     encoding: str | None = None
@@ -182,6 +205,12 @@ class IngestReport:
     units_merged: int = 0
     characters_read: int = 0
     characters_indexed: int = 0
+    macros_dropped: dict[str, int] = field(default_factory=dict)
+    documents: int | None = None
+    documents_skipped: dict[str, int] = field(default_factory=dict)
+    documents_failed: dict[str, str] = field(default_factory=dict)
+    documents_failed_count: int = 0
+    documents_vanished: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -208,7 +237,11 @@ class JobKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A durable piece of work. `fence` grows by one at every claim; only its holder may finish the job."""
+    """A durable piece of work. `fence` grows by one at every claim; only its holder may finish the job.
+
+    `parent_id` is the job of the container that the job's document was taken out of. `done` of `total` are units, or of
+    a container's job documents.
+    """
 
     id: str
     kind: JobKind
@@ -228,6 +261,7 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     run_at: datetime
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

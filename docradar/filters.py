@@ -54,6 +54,7 @@ DECLARED_FIELDS: Final[Fields] = {
     "kind": FieldType.KEYWORD,
     "created_at": FieldType.DATETIME,
     "updated_at": FieldType.DATETIME,
+    "stored_at": FieldType.DATETIME,
     "page": FieldType.INTEGER,
 }
 

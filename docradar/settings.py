@@ -76,6 +76,10 @@ class Settings:
     max_search_limit: int = _setting(200, "Largest `limit` of a search.", "results")
     max_text_chars: int = _setting(50_000_000, "Most text taken from one document.", "characters")
     max_pages: int = _setting(20_000, "Most pages of one PDF.", "pages")
+    max_archive_entries: int = _setting(100_000, "Most files in one archive or export.", "files")
+    max_unpacked_bytes: int = _setting(
+        4_000_000_000, "Most bytes taken out of one archive or export.", "bytes"
+    )
     reader_memory_bytes: int = _setting(1024 * MIB, "Memory a reading child process may use.", "bytes")
     reader_cpu_seconds: int = _setting(120, "Processor time a reading child process may use.", "s")
     reader_wall_seconds: int = _setting(300, "Time a reading child process may take.", "s")
@@ -128,7 +132,8 @@ class Settings:
 
 
 _POSITIVE: Final = (
-    "max_upload_bytes", "max_query_chars", "max_search_limit", "max_text_chars", "max_pages", "reader_memory_bytes",
+    "max_upload_bytes", "max_query_chars", "max_search_limit", "max_text_chars", "max_pages", "max_archive_entries",
+    "max_unpacked_bytes", "reader_memory_bytes",
     "reader_cpu_seconds", "reader_wall_seconds", "worker_concurrency", "job_attempts", "lease_seconds",
     "heartbeat_seconds", "poll_seconds", "embedding_queue_length", "reconcile_seconds", "drain_seconds",
     "qdrant_timeout_seconds", "retry_backoff_seconds",

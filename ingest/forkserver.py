@@ -30,6 +30,12 @@ MESSAGE_BYTES: Final = 64 * 1024
 _PRELOAD: Final = (
     "ingest.readers.text",
     "ingest.readers.markdown",
+    "ingest.readers.html",
+    "ingest.readers.confluence_html",
+    "ingest.readers.confluence_storage",
+    "ingest.readers.confluence_xml",
+    "ingest.readers.docx",
+    "ingest.readers.mail",
     "ingest.readers.pdf",
     "pypdf",
     "pypdfium2",

@@ -1,6 +1,7 @@
 """One document version, from stored bytes to points that search can find.
 
     read → split → diff → embed → upsert → commit
+    read → unpack → a document and a job for each member → wait for them          (a container)
 
 Every step may be interrupted and repeated. The version's units are written to the catalog before the index is
 asked what it has, so that no sweep takes away what this run counts on; points are upserted batch by batch under
@@ -12,7 +13,7 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,22 +21,25 @@ from typing import Final, TypeVar
 
 from docradar import failpoints
 from docradar.blobs import Blobs
-from docradar.catalog import Catalog
-from docradar.documents import Document, Job, JobKind, Unit
+from docradar.catalog import Catalog, Content, PutResult
+from docradar.documents import LISTED_DOCUMENTS, Document, Job, JobKind, Unit
 from docradar.embedding.protocol import Vectors
 from docradar.engine import ReadyEngine
-from docradar.errors import ReadError
+from docradar.errors import InvalidRequestError, ReadError
 from docradar.filters import And, AnyOf, Within
 from docradar.index.points import DocumentPayload, UnitPayload, UnitPoint
 from docradar.keywords import document_keywords
 from docradar.settings import Settings
+from ingest.expansion import Expansion, bounded_fields, filename_of, media_type_of
 from ingest.prepare import Prepared, PreparedPassage
+from ingest.readers.container import Container, Member
 from ingest.sandbox import PrepareRequest, ReadLimits, Sandbox
 
 logger = logging.getLogger(__name__)
 
 UNITS_PER_WRITE: Final = 1000
 UNITS_PER_GROUP: Final = 256  # embedded together, so that the model can put texts of like length side by side
+MEMBERS_PER_STEP: Final = 20
 GROUPS_IN_FLIGHT: Final = 3  # keeps the model busy while points are upserted, and memory bounded
 ORPHAN_SECONDS: Final = 24 * 3600.0  # in which every upload has ended, one way or the other
 BLOBS_PER_LOOK: Final = 500
@@ -56,8 +60,8 @@ class Pipeline:
         self._sandbox = sandbox
         self._engine = engine
 
-    async def run(self, job: Job) -> None:
-        """Does the job and records its success.
+    async def run(self, job: Job) -> str:
+        """Does the job and records its success. Returns what it came to, for the log.
 
         Raises:
             ReadError: The document cannot be read.
@@ -65,16 +69,19 @@ class Pipeline:
             DocradarError: Anything else that went wrong, retryable.
         """
         if job.kind is JobKind.INGEST:
-            await self._ingest(job)
-        else:
-            await self._sweep(job)
+            return await self._ingest(job)
+        await self._sweep(job)
+        return "succeeded"
 
-    async def _ingest(self, job: Job) -> None:
+    async def _ingest(self, job: Job) -> str:
         self._scratch_root.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f"{job.id}-", dir=self._scratch_root))
         try:
             document = await asyncio.to_thread(self._catalog.document_version, job.document_id, job.version)
             prepared = await self._read(job, document, scratch)
+            if prepared.container is not None:
+                await self._expand(job, document, prepared, prepared.container)
+                return "waits for its documents"
             await self._write_units(job, prepared)
             failpoints.reach("after_units")
             await self._index(job, document, prepared)
@@ -82,13 +89,15 @@ class Pipeline:
             await asyncio.to_thread(
                 self._catalog.commit_ingest,
                 job,
-                file_fields=prepared.fields,
+                file_fields=bounded_fields(prepared.fields),
                 units=prepared.units,
                 report=prepared.report,
             )
             failpoints.reach("after_commit")
+            return "succeeded"
         finally:
-            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+            # Shielded: a job that is interrupted between its commit and this would leave its folder behind.
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True))
 
     async def _read(self, job: Job, document: Document, scratch: Path) -> Prepared:
         await self._progress(job, "reading", 0, 0)
@@ -105,9 +114,74 @@ class Pipeline:
                     scratch_dir=scratch,
                 )
             )
-        if prepared.units == 0:
+        if prepared.container is None and prepared.units == 0:
             raise ReadError(f"{document.filename} holds no text; there is nothing in it to search for")
         return prepared
+
+    async def _expand(self, job: Job, document: Document, prepared: Prepared, container: Container) -> None:
+        """Makes a document of each member, every one with a job of its own, and leaves this job waiting for those."""
+        if document.container_id is not None:
+            raise ReadError(
+                f"{document.filename} is an archive within an archive; unpack the outer one and upload this by itself"
+            )
+        expansion = Expansion(await asyncio.to_thread(self._catalog.begin_container, job), container)
+        found = prepared.report.documents or 0
+        outcomes: Counter[PutResult] = Counter()
+        named = dict(prepared.report.documents_failed)
+        withheld = prepared.report.documents_failed_count
+        for step, members in enumerate(_batches(prepared.members(), MEMBERS_PER_STEP)):
+            await self._progress(job, "unpacking", step * MEMBERS_PER_STEP, found)
+            for member in members:
+                outcome = await asyncio.to_thread(
+                    self._put_member, job, expansion, prepared, member, document
+                )
+                if isinstance(outcome, PutResult):
+                    outcomes[outcome] += 1
+                else:
+                    withheld += 1
+                    if len(named) < LISTED_DOCUMENTS:
+                        named.setdefault(member.filename, outcome)
+                failpoints.reach("after_member")
+        failpoints.reach("after_members")
+        if not outcomes:
+            raise ReadError(f"{document.filename}: {next(iter(named.values()))}")
+        # Now, while the lease is still renewed: it takes seconds for a hundred thousand files.
+        await asyncio.to_thread(shutil.rmtree, prepared.scratch_dir, ignore_errors=True)
+        await asyncio.to_thread(
+            self._catalog.wait_for_members,
+            job,
+            report=replace(
+                prepared.report,
+                documents=outcomes.total(),
+                documents_failed=named,
+                documents_failed_count=withheld,
+            ),
+            file_fields=bounded_fields(prepared.fields),
+            message=_story_of(outcomes, withheld),
+        )
+        failpoints.reach("after_wait")
+
+    def _put_member(
+        self, job: Job, expansion: Expansion, prepared: Prepared, member: Member, container: Document
+    ) -> PutResult | str:
+        """What putting a member came to, or why it cannot be a document."""
+        key = expansion.key(member)
+        if key.document_id == job.document_id:
+            return "its id is the one of the file that it stands in; upload that under another external_id"
+        path = prepared.member_path(member)
+        content = Content(
+            self._blobs.put_file(path),
+            path.stat().st_size,
+            media_type_of(member),
+            filename_of(member),
+            container.split,
+        )
+        try:
+            return self._catalog.put_member(
+                job, key, expansion.fields(member), content, bundle=expansion.bundle
+            ).outcome
+        except InvalidRequestError as error:
+            return str(error)
 
     async def _write_units(self, job: Job, prepared: Prepared) -> None:
         text_blob = await asyncio.to_thread(self._blobs.put_file, prepared.text_path)
@@ -121,7 +195,9 @@ class Pipeline:
         present: set[str] = set()
         for units in _batches(_units(prepared), UNITS_PER_WRITE):
             present |= await index.existing([unit.id for unit in units])
-        payload = document_payload(replace(document, fields=document.fields.or_else(prepared.fields)))
+        payload = document_payload(
+            replace(document, fields=document.fields.or_else(bounded_fields(prepared.fields)))
+        )
         await self._embed_missing(job, prepared, present, payload)
 
     async def _embed_missing(
@@ -157,6 +233,9 @@ class Pipeline:
 
         The catalog is asked again after the points were listed, so that what an upload has added meanwhile stays.
         """
+        if job.kind is JobKind.DELETE:
+            while await asyncio.to_thread(self._catalog.delete_members, job.document_id):
+                failpoints.reach("after_delete_members")
         index = self._engine.index
         stored = await index.document_unit_ids(job.document_id)
         state = await asyncio.to_thread(self._catalog.sweep_state, job.document_id)
@@ -175,7 +254,7 @@ class Pipeline:
     async def _refresh(self, document: Document, points: int) -> None:
         """Gives a document's points its fields as they are now, unless all of them have those already."""
         now = document.updated_at
-        of_now = And((AnyOf("document_id", (document.id,)), Within(field="updated_at", gte=now, lte=now)))
+        of_now = And((AnyOf("document_id", (document.id,)), Within(field="stored_at", gte=now, lte=now)))
         if await self._engine.index.count(of_now) < points:
             await self._engine.index.set_document_payload(document.id, document_payload(document))
 
@@ -211,8 +290,9 @@ def document_payload(document: Document) -> DocumentPayload:
         author=fields.author,
         tags=fields.tags,
         url=fields.url,
-        created_at=document.created_at,
-        updated_at=document.updated_at,
+        created_at=fields.created_at or document.created_at,
+        updated_at=fields.updated_at or document.updated_at,
+        stored_at=document.updated_at,
         meta=fields.meta,
     )
 
@@ -222,6 +302,20 @@ def unit_payload(unit: Unit, document: DocumentPayload) -> UnitPayload:
     return UnitPayload(
         document=document, page=unit.page, heading_path=unit.heading_path, kind=unit.kind, text=unit.text
     )
+
+
+def _story_of(outcomes: Counter[PutResult], withheld: int) -> str:
+    """What unpacking found, for a person."""
+    words = {
+        PutResult.CREATED: "new",
+        PutResult.UPDATED: "changed",
+        PutResult.RELABELLED: "with other fields",
+        PutResult.UNCHANGED: "unchanged",
+    }
+    said = [f"{outcomes[result]} {word}" for result, word in words.items() if outcomes[result]]
+    if withheld:
+        said.append(f"{withheld} could not be taken out")
+    return f"{outcomes.total()} documents: {', '.join(said)}"
 
 
 def _units(prepared: Prepared) -> Iterator[Unit]:

@@ -2,6 +2,7 @@
 
 The folder then holds `text` (the normalised text, UTF-8), `passages` (a length and a MessagePack record each) and
 `summary` (MessagePack). The parent streams the passages from there, so its memory does not follow the document's.
+Of a container it holds the `documents` folder and `summary` instead.
 """
 
 import re
@@ -16,13 +17,15 @@ import msgspec
 from docradar.documents import Block, DocumentFields, IngestReport, Recipe, Split
 from docradar.errors import ReadError
 from ingest.passages import PreparedPassage, prepare_passages
-from ingest.readers import sniff
+from ingest.readers import container, sniff
+from ingest.readers.container import Container, Member
 from ingest.readers.document import ReadLimits
 from ingest.units import SplitCounts, statements
 
 __all__ = ["PrepareRequest", "Prepared", "PreparedPassage", "ReadLimits", "prepare"]
 
 _LENGTH: Final = struct.Struct("<I")
+_DOCUMENTS: Final = "documents"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +48,16 @@ class PrepareRequest:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is known of a prepared document besides its passages; `fields` are what the file says of itself."""
+    """What is known of a prepared document besides its passages; `fields` are what the file says of itself.
+
+    A container has no units, but documents.
+    """
 
     fields: DocumentFields
     report: IngestReport
-    units: int
-    passages: int
+    units: int = 0
+    passages: int = 0
+    container: Container | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,19 @@ class Prepared:
         """How many units there are."""
         return self.summary.units
 
+    @property
+    def container(self) -> Container | None:
+        """What the file is where it holds documents instead of text."""
+        return self.summary.container
+
+    def members(self) -> Iterator[Member]:
+        """A container's documents in order, one in memory at a time; their bytes are at `member_path`."""
+        return container.members(self.scratch_dir / _DOCUMENTS)
+
+    def member_path(self, member: Member) -> Path:
+        """The bytes of a container's document."""
+        return self.scratch_dir / _DOCUMENTS / member.file
+
     def passages(self) -> Iterator[PreparedPassage]:
         """The passages in order, one in memory at a time; every call begins anew."""
         decoder = msgspec.msgpack.Decoder(PreparedPassage)
@@ -97,11 +117,43 @@ def prepare(request: PrepareRequest) -> Prepared:
     """Reads and splits the file into the scratch folder, in this process: hostile files belong in the sandbox.
 
     Raises:
-        ReadError: It cannot be read, or holds no text.
+        ReadError: It cannot be read, or holds no text; a container, no document.
     """
     name = request.reader or sniff.reader_for(
-        request.path, request.filename, request.media_type, request.split
+        request.path, request.filename, request.media_type, request.split, request.limits
     )
+    summary = _unpack(request, name) if name in sniff.EXPANDERS else _read(request, name)
+    (request.scratch_dir / "summary").write_bytes(msgspec.msgpack.encode(summary))
+    return Prepared(request.scratch_dir, summary)
+
+
+def _unpack(request: PrepareRequest, name: str) -> Summary:
+    unpacked = container.Unpacked(request.scratch_dir / _DOCUMENTS, request.limits)
+    try:
+        found = sniff.load_expander(name)(request.path, unpacked)
+    finally:
+        unpacked.close()
+    if not unpacked.count:
+        raise ReadError(_why_nothing(unpacked))
+    report = IngestReport(
+        reader=found.reader,
+        documents=unpacked.count,
+        documents_skipped=unpacked.skipped,
+        documents_failed=unpacked.failed,
+        documents_failed_count=unpacked.failures,
+        warnings=tuple(unpacked.warnings),
+    )
+    return Summary(DocumentFields(title=found.title), report, container=found)
+
+
+def _why_nothing(unpacked: container.Unpacked) -> str:
+    for name, reason in unpacked.failed.items():
+        return f"no document can be taken out of it; {name}: {reason}"
+    skipped = ", ".join(f"{count} {reason}" for reason, count in unpacked.skipped.items())
+    return f"it holds no document that can be read ({skipped or 'it is empty'}); {sniff.CAN_READ}"
+
+
+def _read(request: PrepareRequest, name: str) -> Summary:
     document = sniff.load(name)(request.path, request.limits)
     if not document.blocks:
         raise ReadError("it holds no text; there is nothing in it to search for")
@@ -114,19 +166,16 @@ def prepare(request: PrepareRequest) -> Prepared:
         units_merged=counts.merged,
         characters_indexed=sum(block.span.end - block.span.start for block in document.blocks),
     )
-    summary = Summary(
-        fields=DocumentFields(
-            title=document.title or "",
-            author=document.author,
-            language=document.language or guess_language(document.text),
-            tags=document.tags,
-        ),
-        report=report,
-        units=units,
-        passages=passages,
+    fields = DocumentFields(
+        title=document.title or "",
+        author=document.author,
+        url=document.url,
+        language=document.language or guess_language(document.text),
+        tags=document.tags,
+        created_at=document.created_at,
+        updated_at=document.updated_at,
     )
-    (request.scratch_dir / "summary").write_bytes(msgspec.msgpack.encode(summary))
-    return Prepared(request.scratch_dir, summary)
+    return Summary(fields, report, units, passages)
 
 
 def _write_passages(

@@ -12,27 +12,25 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
-import uuid
 from array import array
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
 import msgspec
 
-from docradar.documents import DOCUMENT_NAMESPACE, Recipe, Split, Unit
 from docradar.errors import ReadError
 from ingest.forkserver import MESSAGE_BYTES, Ending, Outcome, encode_request
 from ingest.prepare import Prepared, PrepareRequest, ReadLimits
 
-__all__ = ["Inspection", "PrepareRequest", "ReadLimits", "Sandbox", "inspect_file"]
+__all__ = ["PrepareRequest", "ReadLimits", "Sandbox"]
 
 _CRASHES: Final = frozenset(
     {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE, -signal.SIGTRAP}
 )
+_KILL_SECONDS: Final = 5.0
 # What Python and its libraries read from the environment. Secrets stay out of the children.
 _ENVIRONMENT: Final = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONHOME", "PYTHONUTF8")
 
@@ -90,7 +88,7 @@ class Sandbox:
                 request, f"reading it took more than {request.limits.wall_seconds:g} s", "reader_wall_seconds"
             ) from None
         finally:
-            writer.close()
+            await _end(reader, writer)
         _raise_failure(request, answer)
 
     def _launch(self, request: PrepareRequest) -> socket.socket:
@@ -108,6 +106,15 @@ class Sandbox:
             "processes have run out on this machine",
             retryable=True,
         )
+
+
+async def _end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Kills the child if it still runs, and waits until it is gone: from then on it writes nothing into the scratch folder."""
+    with suppress(OSError, TimeoutError):
+        writer.write_eof()
+        async with asyncio.timeout(_KILL_SECONDS):
+            await reader.read()
+    writer.close()
 
 
 def _close_stream(launched: asyncio.Future[socket.socket]) -> None:
@@ -200,50 +207,3 @@ def _failure(request: PrepareRequest, reason: str, setting: str) -> ReadError:
 def _is_pdf(request: PrepareRequest) -> bool:
     with request.path.open("rb") as file:
         return b"%PDF-" in file.read(1024)
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """A file's normalised text and all its units, in memory."""
-
-    text: str
-    units: tuple[Unit, ...]
-    prepared: Prepared
-
-
-async def inspect_file(
-    path: Path,
-    *,
-    split: Split = Split.AUTO,
-    recipe: Recipe = Recipe.LATE_CHUNKING,
-    limits: ReadLimits | None = None,
-) -> Inspection:
-    """Reads a file as ingesting it would, without indexing anything.
-
-    Raises:
-        ReadError: It cannot be read.
-    """
-    with tempfile.TemporaryDirectory(prefix="docradar-inspect-") as scratch:
-        request = PrepareRequest(
-            path=_existing(path),
-            filename=path.name,
-            document_id=str(uuid.uuid5(DOCUMENT_NAMESPACE, path.name)),
-            scratch_dir=Path(scratch),
-            split=split,
-            recipe=recipe,
-            limits=limits or ReadLimits(),
-        )
-        async with Sandbox() as sandbox:
-            prepared = await sandbox.prepare(request)
-        return await asyncio.to_thread(_inspection, prepared)
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise ReadError(f"{path}: there is no such file")
-    return path.absolute()
-
-
-def _inspection(prepared: Prepared) -> Inspection:
-    units = tuple(unit for passage in prepared.passages() for unit in passage.units)
-    return Inspection(prepared.text_path.read_bytes().decode(), units, prepared)

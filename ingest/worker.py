@@ -1,7 +1,7 @@
 """Claims jobs, keeps their leases alive, and sees each to an end.
 
-Loops run side by side: one claims, one renews leases, one takes those of vanished workers, one looks for documents
-that nothing is working on, one clears up behind killed processes. None waits for another, nor for a job: what touches a
+Loops run side by side: one claims, one renews leases, one takes those of vanished workers, one ends containers whose
+documents have all come in, one looks for documents that nothing is working on, one clears up behind killed processes. None waits for another, nor for a job: what touches a
 file runs in a child process, what computes runs in threads. Renewing has a thread of its own.
 """
 
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 1.0
 ENGINE_POLL_SECONDS: Final = 0.2
+SETTLE_SECONDS: Final = 1.0
+SETTLE_REST_SECONDS: Final = 0.2  # between two looks, however many jobs end meanwhile
 DAY_SECONDS: Final = 24 * 3600.0
 
 P = ParamSpec("P")
@@ -67,9 +69,10 @@ class Worker:
         # By job and fence: a job whose lease was lost may come back while its last run is still ending.
         self._running: dict[tuple[str, int], _Running] = {}
         self._slot_freed = asyncio.Event()
+        self._job_ended = asyncio.Event()
         self._draining = asyncio.Event()
         self._renewing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lease")
-        self._control = ThreadPoolExecutor(max_workers=2, thread_name_prefix="worker")
+        self._control = ThreadPoolExecutor(max_workers=3, thread_name_prefix="worker")
 
     async def run(self) -> None:
         """Works until `drain`; then every job has ended or was handed back with its attempt."""
@@ -78,6 +81,7 @@ class Worker:
         loops = [
             asyncio.create_task(self._every(heartbeat, self._renew), name="renew"),
             asyncio.create_task(self._every(heartbeat, self._reap), name="reap"),
+            asyncio.create_task(self._every(SETTLE_REST_SECONDS, self._settle), name="settle"),
             asyncio.create_task(self._every(reconcile, self._reconcile), name="reconcile"),
             asyncio.create_task(self._every(DAY_SECONDS, self._clear_up), name="clear-up"),
         ]
@@ -138,6 +142,7 @@ class Worker:
     def _ended(self, job: Job) -> None:
         del self._running[job.id, job.fence]
         self._slot_freed.set()
+        self._job_ended.set()
 
     async def _see_through(self, pipeline: Pipeline, job: Job) -> None:
         """Runs a job to an end that the catalog knows of, whatever happens in it."""
@@ -147,8 +152,8 @@ class Worker:
             level, "job %s: %s of document %s, attempt %d", job.id, job.kind, job.document_id, job.attempts
         )
         try:
-            await pipeline.run(job)
-            logger.log(level, "job %s: succeeded", job.id)
+            outcome = await pipeline.run(job)
+            logger.log(level, "job %s: %s", job.id, outcome)
         except asyncio.CancelledError:
             await self._record(job, self._stopped(job))
         except LeaseLostError as error:
@@ -215,6 +220,11 @@ class Worker:
         await self._renew()
         await self._in_control(self._catalog.reap)
 
+    async def _settle(self) -> None:
+        """Ends the jobs of containers, as soon as those of their documents have ended."""
+        if not await self._in_control(self._catalog.settle):
+            await self._wait_for(self._job_ended, SETTLE_SECONDS)
+
     async def _reconcile(self) -> None:
         removable = await self._in_control(self._catalog.removable_blobs)
         await self._in_control(remove_blobs, self._catalog, self._blobs, removable)
@@ -252,9 +262,11 @@ class Worker:
 
     async def _wait_for(self, event: asyncio.Event, timeout: float | None) -> None:
         try:
-            await asyncio.wait_for(event.wait(), timeout)
+            # Not `asyncio.wait_for`: before Python 3.12 it loses a cancellation that comes together with the event.
+            async with asyncio.timeout(timeout):
+                await event.wait()
         except TimeoutError:
             return
         finally:
-            if event is self._slot_freed:
+            if event is not self._draining:
                 event.clear()

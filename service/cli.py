@@ -109,7 +109,12 @@ def worker(data_dir: Path | None, concurrency: int | None) -> None:
 
 @main.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--source", default="upload", show_default=True, help="Where the documents come from.")
+@click.option(
+    "--source",
+    default="upload",
+    show_default=True,
+    help="Where the documents come from; `upload` lets an export say so itself.",
+)
 @click.option("--collection", default="default", show_default=True, help="Collection to put them into.")
 @click.option("--tag", "tags", multiple=True, help="Tag; may repeat.")
 @click.option("--language", help="Language tag; recognised when left out.")
@@ -119,6 +124,11 @@ def worker(data_dir: Path | None, concurrency: int | None) -> None:
     default="auto",
     show_default=True,
     help="`lines`: one line, one entry.",
+)
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Delete the documents that an earlier upload of an archive or export held and this one does not.",
 )
 @click.option(
     "--watch-until-done/--no-watch",
@@ -137,7 +147,7 @@ def ingest(
     as_json: bool,
     **fields: Any,
 ) -> None:
-    """Upload files, and the files in folders."""
+    """Upload files, and the files in folders, archives and exports."""
     from service.ingest_command import ingest_paths
 
     settings = settings_of(quiet=True, data_dir=data_dir)
@@ -228,12 +238,13 @@ def status(url: str | None, data_dir: Path | None, as_json: bool) -> None:
     show_default=True,
     help="`lines`: one line, one entry.",
 )
+@click.option("--document", metavar="ID", help="Of an archive or export, show the document of this id.")
 @json_option
-def inspect(file: Path, split: str, as_json: bool) -> None:
-    """Show how FILE is read and split, without indexing it."""
+def inspect(file: Path, split: str, document: str | None, as_json: bool) -> None:
+    """Show how FILE is read and split, or which documents it holds, without indexing it."""
     from service.inspect_command import inspect_file
 
-    run(inspect_file(settings_of(quiet=True), file, split, as_json=as_json))
+    run(inspect_file(settings_of(quiet=True), file, document, split, as_json=as_json))
 
 
 @main.command()

@@ -11,10 +11,18 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 
+from docradar import formats
 from docradar.catalog import Content, PutOutcome
-from docradar.documents import DocumentFields, DocumentKey, DocumentStatus, Split
+from docradar.documents import UPLOAD_SOURCE, DocumentFields, DocumentKey, DocumentStatus, Split
 from docradar.errors import InvalidRequestError, NotFoundError, TooLargeError
-from service.fields import changes_of, checked_collection, fields_of, key_of, text_upload_of_form
+from service.fields import (
+    changes_of,
+    checked_collection,
+    fields_of,
+    key_of,
+    prune_of_form,
+    text_upload_of_form,
+)
 from service.openapi import UploadOperation
 from service.pages import Limit
 from service.problems import problem_spec, problem_specs
@@ -53,7 +61,11 @@ class DocumentController(Controller):
     async def put_documents(
         self, request: Request[Any, Any, Any], runtime: NamedDependency[Runtime]
     ) -> Response[UploadAccepted]:
-        """Uploads one document or more. Putting the same place again updates it; the same content changes nothing."""
+        """Uploads one document or more. Putting the same place again updates it; the same content changes nothing.
+
+        A zip archive or a Confluence export is a container: its job makes a document and a job of each file or page in it,
+        and ends when those have. Uploaded again, it is unpacked again, and what has not changed makes no work.
+        """
         outcomes = await receive(request, runtime)
         fresh = any(outcome.outcome != "unchanged" for outcome in outcomes)
         headers = {"Location": f"/v1/jobs/{outcomes[0].job.id}"} if len(outcomes) == 1 else {}
@@ -67,14 +79,25 @@ class DocumentController(Controller):
         collection: FromQuery[str | None] = None,
         source: FromQuery[str | None] = None,
         status: FromQuery[DocumentStatus | None] = None,
+        container_id: FromQuery[str | None] = None,
+        warned: FromQuery[bool | None] = None,
         limit: Limit = 50,
         cursor: FromQuery[str | None] = None,
     ) -> DocumentList:
-        """Documents, the newest first."""
+        """Documents, the newest first.
+
+        `container_id`: those taken out of this one. `warned`: those whose report has warnings.
+        """
         if collection is not None:
             checked_collection(collection)
         documents, next_cursor = runtime.catalog.list_documents(
-            collection=collection, source=source, status=status, limit=limit, cursor=cursor
+            collection=collection,
+            source=source,
+            status=status,
+            container_id=container_id,
+            warned=warned,
+            limit=limit,
+            cursor=cursor,
         )
         return DocumentList([DocumentOut.of(document) for document in documents], next_cursor)
 
@@ -87,7 +110,10 @@ class DocumentController(Controller):
     def patch_document(
         self, runtime: NamedDependency[Runtime], document_id: FromPath[str], data: JSONBody[DocumentPatch]
     ) -> DocumentOut:
-        """Changes a document's metadata. Nothing is embedded again; filters follow within moments."""
+        """Changes a document's metadata. Nothing is embedded again; filters follow within moments.
+
+        The documents that were taken out of a container keep theirs until it is uploaded again.
+        """
         document, _ = runtime.catalog.patch_document(document_id, changes_of(data))
         return DocumentOut.of(document)
 
@@ -98,7 +124,10 @@ class DocumentController(Controller):
         responses=problem_specs(400, 404, 503),
     )
     def delete_document(self, runtime: NamedDependency[Runtime], document_id: FromPath[str]) -> JobOut:
-        """Deletes a document. Search forgets it at once; the job removes its points and files."""
+        """Deletes a document, and with a container all that was taken out of it.
+
+        Search forgets them at once; jobs remove their points and files.
+        """
         return JobOut.of(runtime.catalog.delete_document(document_id))
 
     @get(
@@ -200,6 +229,7 @@ async def _store(form: Form, runtime: Runtime) -> list[PutOutcome]:
     if not form.files:
         raise InvalidRequestError("the upload holds no part named 'file'")
     upload = text_upload_of_form(form.fields)
+    prune = prune_of_form(form.fields)
     if upload.external_id and len(form.files) > 1:
         raise InvalidRequestError(
             "external_id names one document, but the upload holds several files; send them one by one"
@@ -207,20 +237,35 @@ async def _store(form: Form, runtime: Runtime) -> list[PutOutcome]:
     if empty := [file.filename for file in form.files if file.size_bytes == 0]:
         raise InvalidRequestError(f"{empty[0]} is empty (0 bytes); check the file and upload it again")
     fields = fields_of(upload)
-    keys = [key_of(upload, file.filename) for file in form.files]
+    keys = await asyncio.to_thread(lambda: [_key_of(upload, file) for file in form.files])
     if len(set(keys)) < len(keys):
         raise InvalidRequestError(
             "two files of the upload have the same name; rename one, or send them one by one with external_id"
         )
     return [
-        await asyncio.to_thread(_store_file, runtime, key, fields, file, upload.split)
+        await asyncio.to_thread(_store_file, runtime, key, fields, file, upload.split, prune=prune)
         for key, file in zip(keys, form.files, strict=True)
     ]
 
 
+def _key_of(upload: TextUpload, file: UploadedFile) -> DocumentKey:
+    """A page that Confluence exports by itself is the document that an export of its space brings in under the page's id."""
+    with file.path.open("rb") as content:
+        page = formats.confluence_page(content.read(formats.HEAD_BYTES), file.filename)
+    if page is not None and upload.source == UPLOAD_SOURCE:
+        upload = msgspec.structs.replace(upload, source=formats.CONFLUENCE)
+    return key_of(upload, page.page_id if page and page.page_id else file.filename)
+
+
 def _store_file(
-    runtime: Runtime, key: DocumentKey, fields: DocumentFields, file: UploadedFile, split: Split
+    runtime: Runtime,
+    key: DocumentKey,
+    fields: DocumentFields,
+    file: UploadedFile,
+    split: Split,
+    *,
+    prune: bool,
 ) -> PutOutcome:
     sha256 = runtime.blobs.put_file(file.path)
     content = Content(sha256, file.size_bytes, file.media_type, file.filename, split)
-    return runtime.catalog.put_document(key, fields, content)
+    return runtime.catalog.put_document(key, fields, content, prune=prune)

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from docradar.catalog import DocumentChanges
-from docradar.documents import DocumentFields, DocumentKey, Meta
+from docradar.documents import FIELD_CHARS, DocumentFields, DocumentKey, Meta
 from docradar.errors import InvalidRequestError
 from service.schemas import DocumentPatch, MetaValue, TextUpload
 
@@ -25,11 +25,8 @@ FORM_FIELDS: Final = (
     "tags",
     "meta",
     "split",
+    "prune",
 )
-MAX_CHARS: Final = {
-    "collection": 64, "source": 128, "external_id": 1000, "title": 1000, "author": 1000, "url": 2000, "language": 35,
-    "tag": 100, "meta key": 64, "meta value": 1000,
-}  # fmt: skip
 MAX_TAGS: Final = 100
 MAX_META: Final = 50
 MAX_META_LIST: Final = 100
@@ -52,7 +49,9 @@ def text_upload_of_form(form: Mapping[str, list[str]]) -> TextUpload:
         raise InvalidRequestError(
             f"field {repeated[0]!r} is given {len(form[repeated[0]])} times; give it once"
         )
-    values: dict[str, object] = {name: given[0] for name, given in form.items() if given[0] != ""}
+    values: dict[str, object] = {
+        name: given[0] for name, given in form.items() if given[0] != "" and name != "prune"
+    }
     if "tags" in values:
         values["tags"] = [tag.strip() for given in form["tags"] for tag in given.split(",") if tag.strip()]
     if "meta" in values:
@@ -61,6 +60,18 @@ def text_upload_of_form(form: Mapping[str, list[str]]) -> TextUpload:
         return msgspec.convert({"text": ""} | values, TextUpload)
     except msgspec.ValidationError as error:
         raise InvalidRequestError(str(error)) from error
+
+
+def prune_of_form(form: Mapping[str, list[str]]) -> bool:
+    """Whether documents that a container no longer holds are to be deleted.
+
+    Raises:
+        InvalidRequestError: The field is neither true nor false.
+    """
+    value = form.get("prune", ["false"])[0].strip().lower()
+    if value not in ("true", "false", ""):
+        raise InvalidRequestError(f"field prune is {value[:50]!r}; it must be true or false")
+    return value == "true"
 
 
 def key_of(upload: TextUpload, default_external_id: str) -> DocumentKey:
@@ -160,9 +171,9 @@ def _checked(name: str, value: str, *, required: bool = False) -> str:
     value = value.strip()
     if required and not value:
         raise InvalidRequestError(f"{name} is empty; leave it out or give it a value")
-    if len(value) > MAX_CHARS[name]:
+    if len(value) > FIELD_CHARS[name]:
         raise InvalidRequestError(
-            f"{name} has {len(value):,} characters; it may have up to {MAX_CHARS[name]:,}"
+            f"{name} has {len(value):,} characters; it may have up to {FIELD_CHARS[name]:,}"
         )
     # Lone surrogates have no UTF-8 form, so no database or index could hold them.
     if any(ord(c) < 32 or 0xD800 <= ord(c) <= 0xDFFF or ord(c) == 127 for c in value):

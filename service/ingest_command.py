@@ -5,20 +5,34 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import click
 import httpx
 
-from docradar.documents import JobState
+from docradar.documents import DocumentStatus, JobState
 from docradar.errors import InvalidRequestError
 from docradar.settings import Settings
 from service.connection import RequestFailedError, call, connect, wait_until_ready
 
 POLL_SECONDS: Final = 0.2
+DOCUMENTS_PER_PAGE: Final = 500
+CONTAINER_STAGE: Final = "documents"
+"""The stage at which a container's job ends."""
 
 Job = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of an upload; `failures` are reasons by file, or by file and document in it."""
+
+    documents: int = 0
+    units: int = 0
+    waiting: int = 0
+    failures: dict[str, str] = field(default_factory=dict)
 
 
 async def ingest_paths(
@@ -30,7 +44,7 @@ async def ingest_paths(
     watch: bool,
     as_json: bool,
 ) -> None:
-    """Uploads everything, then reports each document's end.
+    """Uploads everything, then reports each document's end, also of those that stand in archives and exports.
 
     Raises:
         InvalidRequestError: There is no file, or two of them would be one document; nothing was uploaded.
@@ -45,19 +59,17 @@ async def ingest_paths(
             await wait_until_ready(client)
             with progress_bar(len(jobs), hidden=as_json) as bar:
                 jobs = await watch_jobs(client, jobs, bar)
-    failures |= {
-        name: job["error"]
-        for name, job in jobs.items()
-        if job["state"] in (JobState.FAILED, JobState.CANCELED)
-    }
+        outcome = await outcome_of(client, jobs, failures)
+    failures = outcome.failures
     if as_json:
         click.echo(
             json.dumps({"jobs": list(jobs.values()), "failures": failures}, ensure_ascii=False, indent=2)
         )
     else:
-        click.echo("\n".join(_summary(jobs, failures)))
+        click.echo("\n".join(_summary(outcome)))
     if failures:
-        raise RequestFailedError(f"{len(failures)} of {len(files)} documents failed")
+        total = outcome.documents + outcome.waiting + len(failures)
+        raise RequestFailedError(f"{len(failures)} of {total} documents failed")
 
 
 def files_of(path: Path) -> Iterator[tuple[Path, str]]:
@@ -103,7 +115,8 @@ async def upload_all(
                     client,
                     "POST",
                     "/v1/documents",
-                    data=form | {"external_id": external_id},
+                    # Left out where it is the name: what the file is may call for another.
+                    data=form | ({"external_id": external_id} if external_id != path.name else {}),
                     files={"file": (path.name, content)},
                     timeout=None,
                 )
@@ -133,12 +146,48 @@ def progress_bar(length: int, *, hidden: bool) -> AbstractContextManager[Any]:
     return click.progressbar(length=length, label="documents", show_pos=True, hidden=hidden)
 
 
-def _summary(jobs: dict[str, Job], failures: dict[str, str]) -> Iterator[str]:
-    succeeded = [job for job in jobs.values() if job["state"] == JobState.SUCCEEDED]
-    waiting = [job for job in jobs.values() if not JobState(job["state"]).terminal]
-    if succeeded:
-        yield f"{len(succeeded)} documents, {sum(job['total'] for job in succeeded)} units are searchable"
-    if waiting:
-        yield f"{len(waiting)} documents are queued; `docradar status` shows how far they are"
-    for name, reason in failures.items():
+async def outcome_of(client: httpx.AsyncClient, jobs: dict[str, Job], failures: dict[str, str]) -> Outcome:
+    """What the jobs came to; of a container, what became of its documents."""
+    outcome = Outcome(failures=dict(failures))
+    for name, job in jobs.items():
+        state = JobState(job["state"])
+        if not state.terminal:
+            outcome.waiting += 1
+        elif job["stage"] == CONTAINER_STAGE:
+            await _add_members(client, name, job, outcome)
+        elif state is JobState.SUCCEEDED:
+            outcome.documents += 1
+            outcome.units += job["total"]
+        else:
+            outcome.failures[name] = job["error"]
+    return outcome
+
+
+async def _add_members(client: httpx.AsyncClient, name: str, job: Job, outcome: Outcome) -> None:
+    document_id = job["document_id"]
+    report = (await call(client, "GET", f"/v1/documents/{document_id}"))["report"]
+    failed = dict(report["documents_failed"]) if report else {}
+    page: dict[str, Any] = {"next_cursor": ""}
+    while page["next_cursor"] is not None:
+        wanted = {"container_id": document_id, "limit": DOCUMENTS_PER_PAGE}
+        if page["next_cursor"]:
+            wanted["cursor"] = page["next_cursor"]
+        page = await call(client, "GET", "/v1/documents", params=wanted)
+        for document in page["documents"]:
+            if document["status"] == DocumentStatus.READY:
+                outcome.documents += 1
+                outcome.units += document["units"]
+            elif document["error"]:
+                failed[document["external_id"]] = document["error"]
+    if job["state"] != JobState.SUCCEEDED and not failed:
+        outcome.failures[name] = job["error"]
+    outcome.failures.update({f"{name}: {member}": reason for member, reason in failed.items()})
+
+
+def _summary(outcome: Outcome) -> Iterator[str]:
+    if outcome.documents:
+        yield f"{outcome.documents} documents, {outcome.units} units are searchable"
+    if outcome.waiting:
+        yield f"{outcome.waiting} documents are queued; `docradar status` shows how far they are"
+    for name, reason in outcome.failures.items():
         yield click.style(f"{name}: {reason}", fg="red")

@@ -40,12 +40,21 @@ class JobController(Controller):
         job_state: Annotated[JobState | None, QueryParameter(name="state")] = None,
         kind: FromQuery[JobKind | None] = None,
         document_id: FromQuery[str | None] = None,
+        parent_id: FromQuery[str | None] = None,
         limit: Limit = 50,
         cursor: FromQuery[str | None] = None,
     ) -> JobList:
-        """Jobs, the newest first. Sweeps, which tidy up behind the others, are shown when asked for by kind."""
+        """Jobs, the newest first. Sweeps, which tidy up behind the others, are shown when asked for by kind.
+
+        `parent_id` names the job of a container: its children are the jobs of the documents that were taken out of it.
+        """
         jobs, next_cursor = runtime.catalog.list_jobs(
-            state=job_state, kind=kind, document_id=document_id, limit=limit, cursor=cursor
+            state=job_state,
+            kind=kind,
+            document_id=document_id,
+            parent_id=parent_id,
+            limit=limit,
+            cursor=cursor,
         )
         return JobList([JobOut.of(job) for job in jobs], next_cursor)
 
@@ -61,7 +70,10 @@ class JobController(Controller):
         responses=problem_specs(400, 404, 409, 503),
     )
     def cancel_job(self, runtime: NamedDependency[Runtime], job_id: FromPath[str]) -> JobOut:
-        """Asks a job to stop. A queued one ends at once, a running one within seconds."""
+        """Asks a job to stop. A queued one ends at once, a running one within seconds.
+
+        With a container's job those of its documents are canceled; documents that have come in already stay.
+        """
         return JobOut.of(runtime.catalog.cancel_job(job_id))
 
     @post(
@@ -71,7 +83,7 @@ class JobController(Controller):
         responses=problem_specs(400, 404, 409, 503),
     )
     def retry_job(self, runtime: NamedDependency[Runtime], job_id: FromPath[str]) -> JobOut:
-        """Gives a failed or canceled job all its attempts again."""
+        """Gives a failed or canceled job all its attempts again. A container is unpacked anew."""
         return JobOut.of(runtime.catalog.retry_job(job_id))
 
     @get(

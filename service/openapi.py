@@ -18,7 +18,11 @@ def _described(description: str, **schema: object) -> Schema:
 
 _FIELDS: dict[str, Schema] = {
     "collection": _described("Collection; `default` when left out.", max_length=64),
-    "source": _described("Where the document comes from; `upload` when left out.", max_length=128),
+    "source": _described(
+        "Where the document comes from; `upload` when left out. Of a container's documents, `upload` means as the "
+        "container says, such as `confluence`.",
+        max_length=128,
+    ),
     "external_id": _described(
         "The document's id where it comes from. Left out, it is the file's name, or of a text one made from its content, "
         "so that a changed text is another document: give an id to replace it.",
@@ -57,6 +61,10 @@ class UploadOperation(Operation):
                 "tags": _described("Tags, separated by commas; the field may repeat."),
                 "meta": _described("A JSON object of further fields."),
                 "split": _SPLIT,
+                "prune": _described(
+                    "`true`: of a container, delete the documents that an earlier upload of it held and this one does not.",
+                    enum=["true", "false"],
+                ),
             },
         )
         text = Schema(

@@ -31,7 +31,12 @@ class RequestStruct(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class ReportOut(Struct, kw_only=True):
-    """How the file was read."""
+    """How the file was read.
+
+    Of a container: `documents` were taken out of it, `documents_skipped` counts by reason what is not for searching,
+    `documents_failed` gives names and reasons, and `documents_vanished` are external ids that an earlier upload of it held;
+    the last two name the first 100.
+    """
 
     reader: str
     encoding: str | None
@@ -44,11 +49,21 @@ class ReportOut(Struct, kw_only=True):
     units_merged: int
     characters_read: int
     characters_indexed: int
+    macros_dropped: dict[str, int]
+    documents: int | None
+    documents_skipped: dict[str, int]
+    documents_failed: dict[str, str]
+    documents_failed_count: int
+    documents_vanished: list[str]
     warnings: list[str]
 
 
 class DocumentOut(Struct, kw_only=True):
-    """A document. `units` are those that search sees; `version` is what was uploaded last."""
+    """A document. `units` are those that search sees; `version` is what was uploaded last.
+
+    `created_at` and `updated_at` are the document's own where its file says them, as filters see them; `stored_at` is when it
+    was last uploaded or changed here. A `container` holds documents instead of units: list them by `container_id`.
+    """
 
     id: str
     collection: str
@@ -69,9 +84,12 @@ class DocumentOut(Struct, kw_only=True):
     split: Split
     version: int
     active_version: int | None
+    container: bool
+    container_id: str | None
     report: ReportOut | None
     created_at: datetime
     updated_at: datetime
+    stored_at: datetime
 
     @classmethod
     def of(cls, document: Document) -> "DocumentOut":
@@ -96,11 +114,14 @@ class DocumentOut(Struct, kw_only=True):
             split=document.split,
             version=document.desired_version,
             active_version=document.active_version,
+            container=document.container,
+            container_id=document.container_id,
             report=msgspec.convert(document.report, ReportOut, from_attributes=True)
             if document.report
             else None,
-            created_at=document.created_at,
-            updated_at=document.updated_at,
+            created_at=fields.created_at or document.created_at,
+            updated_at=fields.updated_at or document.updated_at,
+            stored_at=document.updated_at,
         )
 
 
@@ -137,7 +158,10 @@ class TextUpload(RequestStruct):
 
 
 class JobOut(Struct, kw_only=True):
-    """A job. `done` of `total` are units; `total` is 0 until the document has been read."""
+    """A job. `done` of `total` are units, or of a container's job documents; `total` is 0 until the file has been read.
+
+    `parent_id` is the job of the container that the document was taken out of.
+    """
 
     id: str
     kind: JobKind
@@ -146,6 +170,7 @@ class JobOut(Struct, kw_only=True):
     done: int
     total: int
     document_id: str
+    parent_id: str | None
     version: int
     attempts: int
     max_attempts: int
@@ -241,7 +266,7 @@ class ProvenanceOut(Struct, kw_only=True):
 
 
 class HitDocument(Struct, kw_only=True):
-    """The document a hit belongs to."""
+    """The document a hit belongs to; its dates are those of `DocumentOut`."""
 
     id: str
     collection: str
@@ -253,7 +278,9 @@ class HitDocument(Struct, kw_only=True):
     language: str | None
     tags: list[str]
     filename: str
+    created_at: datetime
     updated_at: datetime
+    stored_at: datetime
 
 
 class ResultOut(Struct, kw_only=True):
@@ -287,7 +314,9 @@ class ResultOut(Struct, kw_only=True):
                 language=document.fields.language,
                 tags=list(document.fields.tags),
                 filename=document.filename,
-                updated_at=document.updated_at,
+                created_at=document.fields.created_at or document.created_at,
+                updated_at=document.fields.updated_at or document.updated_at,
+                stored_at=document.updated_at,
             ),
             provenance=msgspec.convert(hit.provenance, ProvenanceOut, from_attributes=True),
         )

@@ -82,6 +82,7 @@ def make_document(number: int = 1, **changes: Any) -> DocumentPayload:
         "media_type": "text/markdown",
         "created_at": START,
         "updated_at": START,
+        "stored_at": START,
     }
     return DocumentPayload(**(fields | changes))
 

@@ -151,7 +151,7 @@ async def test_a_document_has_its_new_time_only_once_all_of_its_payload_is_there
 ) -> None:
     before = make_document(1, author="Ann")
     await index.upsert([make_point(before, 1)])
-    after = replace(before, author=None, updated_at=START + timedelta(days=1))
+    after = replace(before, author=None, stored_at=START + timedelta(days=1))
 
     async def away(*_: object, **__: object) -> None:
         raise ConnectionError
@@ -161,9 +161,9 @@ async def test_a_document_has_its_new_time_only_once_all_of_its_payload_is_there
             patched.setattr(client, call, away)
             with pytest.raises((ConnectionError, UnavailableError)):
                 await index.set_document_payload(after.document_id, after)
-        assert await index.count(Within(field="updated_at", gte=after.updated_at)) == 0
+        assert await index.count(Within(field="stored_at", gte=after.stored_at)) == 0
     await index.set_document_payload(after.document_id, after)
-    assert await index.count(Within(field="updated_at", gte=after.updated_at)) == 1
+    assert await index.count(Within(field="stored_at", gte=after.stored_at)) == 1
 
 
 async def test_payload_is_stored_whole(client: PointsClient, index: UnitIndex) -> None:
@@ -182,6 +182,7 @@ async def test_payload_is_stored_whole(client: PointsClient, index: UnitIndex) -
         "tags": ["a"],
         "created_at": "2026-01-01T00:00:00Z",
         "updated_at": "2026-01-01T00:00:00Z",
+        "stored_at": "2026-01-01T00:00:00Z",
         "meta": {"team": "y"},
         "kind": "paragraph",
         "page": 4,

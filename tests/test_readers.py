@@ -6,12 +6,13 @@ import files
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from read_checks import blocks, check
 
 from docradar.documents import Kind, Split
 from docradar.errors import ReadError
-from ingest.readers import markdown, pdf, sniff, text
-from ingest.readers.document import ReadDocument, ReadLimits, clean
-from ingest.readers.encoding import decode
+from ingest.readers import markdown, sniff, text
+from ingest.readers.document import ReadDocument, ReadLimits
+from ingest.readers.encoding import decode, decode_as
 from ingest.readers.headings import HeadingPath
 from ingest.units import SplitCounts, statements
 
@@ -21,22 +22,6 @@ LIMITS = ReadLimits()
 def read(folder: Path, name: str, content: bytes | str, split: Split = Split.AUTO) -> ReadDocument:
     path = files.write(folder, name, content)
     return sniff.load(sniff.reader_for(path, name, split=split))(path, LIMITS)
-
-
-def blocks(document: ReadDocument) -> list[tuple[Kind, str]]:
-    return [(block.kind, document.text[slice(*block.span)]) for block in document.blocks]
-
-
-def check(document: ReadDocument) -> None:
-    """Blocks are in order, disjoint, without white space at their ends, and the text is normalised."""
-    end = 0
-    for block in document.blocks:
-        assert end <= block.span.start < block.span.end <= len(document.text)
-        assert not document.text[end : block.span.start].strip()
-        end = block.span.end
-    assert end == len(document.text)
-    assert document.text == clean(document.text)
-    document.text.encode()
 
 
 class TestText:
@@ -117,6 +102,29 @@ class TestEncoding:
     @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
     def test_a_byte_order_mark_decides(self, encoding: str) -> None:
         assert decode("支付 ok".encode(encoding)).text == "支付 ok"
+
+    @pytest.mark.parametrize("other", ["gb18030", "big5", "shift_jis", "cp1252"])
+    def test_lines_in_another_encoding_among_lines_of_utf_8(self, other: str) -> None:
+        line = {
+            "gb18030": "支付超时的时候请先检查网关的日志",
+            "big5": "付款逾時的時候請先檢查閘道的紀錄",
+            "shift_jis": "支払いのたいむあうとのときはログをみてください",
+            "cp1252": "Déjà payé à l’époque où le réseau était tombé",
+        }[other]
+        decoded = decode(b"".join(line.encode() + b"\n" + line.encode(other) + b"\n" for _ in range(5)))
+        assert decoded.text == f"{line}\n" * 10
+        [warning] = decoded.warnings
+        assert warning.startswith("5 of its 11 lines are not UTF-8 and were taken for ")
+
+    @pytest.mark.parametrize("charset", ["iso-2022-jp", "hz-gb-2312", "utf-7"])
+    def test_encodings_that_look_like_ascii_are_believed(self, charset: str) -> None:
+        content = "支付".encode({"hz-gb-2312": "hz", "iso-2022-jp": "iso-2022-jp-2"}.get(charset, charset))
+        assert decode_as(content, charset.replace("jp", "jp-2")).text == "支付"
+
+    def test_a_declared_encoding_gives_way_to_utf_8_and_to_what_it_cannot_explain(self) -> None:
+        assert decode_as("支付超时".encode(), "gb2312").encoding == "utf-8"
+        assert decode_as("支付超时，请先检查网关".encode("gb18030"), "utf-8").encoding == "gb18030"
+        assert decode_as("支付超时，请先检查网关".encode("gb18030"), "no-such-thing").encoding == "gb18030"
 
     def test_a_few_bad_bytes_in_utf_8_are_replaced_with_a_warning(self) -> None:
         decoded = decode("退款多久到账？".encode() * 100 + b"\xff" + "好".encode())
@@ -224,122 +232,6 @@ class TestMarkdown:
         check(markdown.read(files.write(tmp_path, "a.md", run * 20_000 + " x"), LIMITS))
 
 
-ENGINES = pytest.mark.parametrize("reader", [pdf.read, pdf.read_with_pypdf], ids=["pdfium", "pypdf"])
-
-
-@ENGINES
-class TestPdf:
-    def test_furniture_goes_and_headings_and_pages_come(self, tmp_path: Path, reader: sniff.Reader) -> None:
-        content = files.pdf(
-            [
-                [
-                    "Introduction",
-                    "The radar finds the sentence that means what you asked for, and shows the docu-",
-                    "ment that it stands in.",
-                    "1. Install it.",
-                    "2. Run it.",
-                ],
-                ["Second page text.", "Details", "More words here."],
-                ["Third page text."],
-            ],
-            header="Radar handbook",
-            footer="Page {page} of 3",
-            outline=[(1, "Introduction", 0), (2, "Details", 1)],
-            title="Handbook",
-            author="Ann",
-        )
-        document = reader(files.write(tmp_path, "a.pdf", content), LIMITS)
-        check(document)
-        assert blocks(document) == [
-            (Kind.HEADING, "Introduction"),
-            (
-                Kind.PARAGRAPH,
-                "The radar finds the sentence that means what you asked for, and shows the document that it stands in.",
-            ),
-            (Kind.LIST_ITEM, "1. Install it."),
-            (Kind.LIST_ITEM, "2. Run it."),
-            (Kind.PARAGRAPH, "Second page text."),
-            (Kind.HEADING, "Details"),
-            (Kind.PARAGRAPH, "More words here."),
-            (Kind.PARAGRAPH, "Third page text."),
-        ]
-        assert [b.page for b in document.blocks] == [1, 1, 1, 1, 2, 2, 2, 3]
-        assert document.blocks[-1].heading_path == ("Introduction", "Details")
-        assert (document.title, document.author) == ("Handbook", "Ann")
-
-    def test_lines_that_only_differ_in_their_numbers_stay(self, tmp_path: Path, reader: sniff.Reader) -> None:
-        pages = [[f"Order {p * 7 + i} was paid on day {i}." for i in range(8)] for p in range(5)]
-        document = reader(
-            files.write(tmp_path, "a.pdf", files.pdf(pages, footer="Orders 2026 - {page}")), LIMITS
-        )
-        assert document.text.count("was paid") == 40
-        assert "Orders 2026" not in document.text
-
-    def test_chinese_lines_are_joined_without_spaces(self, tmp_path: Path, reader: sniff.Reader) -> None:
-        document = reader(files.DATA / "deploy.zh.pdf", LIMITS)
-        check(document)
-        assert "再继续下面的步骤" in document.text
-        assert "内部资料" not in document.text
-        assert "页" not in document.text
-        assert document.blocks[-1].heading_path == ("部署手册", "回滚步骤")
-        assert document.blocks[-1].page == 4
-
-    def test_pages_without_text_are_reported(self, tmp_path: Path, reader: sniff.Reader) -> None:
-        document = reader(
-            files.write(tmp_path, "a.pdf", files.pdf([["Words here."], [], ["More words."]])), LIMITS
-        )
-        assert document.report.pages == 3
-        assert document.report.pages_empty == (2,)
-
-    def test_an_empty_password_opens_an_encrypted_file(self, tmp_path: Path, reader: sniff.Reader) -> None:
-        path = files.write(tmp_path, "a.pdf", files.pdf([["Open to all."]], password=""))
-        assert "Open to all." in reader(path, LIMITS).text
-
-    @pytest.mark.parametrize(
-        ("content", "reason"),
-        [
-            (files.pdf([["Secret."]], password="x"), "encrypted"),
-            (files.image_pdf(), "needs OCR"),
-            (files.pdf([["Hello there."]])[:300], "damaged or cut off"),
-            (b"%PDF-1.7\n", "damaged or cut off"),
-            (files.pdf([[]]), "no text"),
-        ],
-        ids=["encrypted", "images", "truncated", "header only", "blank"],
-    )
-    def test_what_cannot_be_read_says_why(
-        self, tmp_path: Path, reader: sniff.Reader, content: bytes, reason: str
-    ) -> None:
-        with pytest.raises(ReadError, match=reason):
-            reader(files.write(tmp_path, "a.pdf", content), LIMITS)
-
-    def test_too_many_pages_or_characters_are_refused(self, tmp_path: Path, reader: sniff.Reader) -> None:
-        path = files.write(tmp_path, "a.pdf", files.pdf([["Some words."]] * 4))
-        with pytest.raises(ReadError, match="max_pages"):
-            reader(path, ReadLimits(pages=3))
-        with pytest.raises(ReadError, match="max_text_chars"):
-            reader(path, ReadLimits(text_chars=20))
-
-    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-    @given(
-        st.lists(
-            st.lists(
-                st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), min_size=1, max_size=60),
-                max_size=12,
-            ),
-            min_size=1,
-            max_size=4,
-        )
-    )
-    def test_spans_are_exact_for_any_text(
-        self, tmp_path: Path, reader: sniff.Reader, pages: list[list[str]]
-    ) -> None:
-        try:
-            document = reader(files.write(tmp_path, "a.pdf", files.pdf(pages)), LIMITS)
-        except ReadError:
-            return
-        check(document)
-
-
 class TestSniffing:
     def test_content_goes_before_the_extension(self, tmp_path: Path) -> None:
         path = files.write(tmp_path, "notes.txt", files.pdf([["A PDF."]]))
@@ -351,9 +243,13 @@ class TestSniffing:
             ("a.txt", b"", "empty"),
             ("a.pdf", b"", "empty"),
             ("a.pdf", b"just words", "named as a PDF"),
-            ("a.docx", b"PK\x03\x04 and so on", "Office document"),
+            ("a.docx", b"PK\x03\x04 and so on", "cut off"),
+            (
+                "a.doc",
+                b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 and so on",
+                "old Office document, or one with a password",
+            ),
             ("a.txt", b"\x89PNG\r\n\x1a\n....", "PNG image"),
-            ("a.html", b"<!DOCTYPE html><p>x", "HTML"),
         ],
     )
     def test_what_cannot_be_read_says_what_can(

@@ -19,8 +19,9 @@ import pytest_asyncio
 
 from docradar.documents import DocumentFields, Kind, Recipe, Split
 from docradar.errors import ReadError
+from ingest.inspection import inspect_file
 from ingest.prepare import Prepared, guess_language
-from ingest.sandbox import PrepareRequest, ReadLimits, Sandbox, inspect_file
+from ingest.sandbox import PrepareRequest, ReadLimits, Sandbox
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -2,18 +2,30 @@
 
 from docradar.catalog import migrate
 from docradar.catalog.commits import CommitStore
+from docradar.catalog.containers import ContainerStore
 from docradar.catalog.database import Database
 from docradar.catalog.generations import GenerationStore
 from docradar.catalog.jobs import JobStore
 from docradar.catalog.overview import OverviewStore
 from docradar.catalog.queue import QueueStore
+from docradar.catalog.settlements import SettlementStore
 from docradar.catalog.sweeps import SweepStore
 from docradar.catalog.types import QueueOptions
 from docradar.catalog.units import UnitStore
 from docradar.catalog.wakeup import open_wakeup
 
 
-class Catalog(SweepStore, UnitStore, CommitStore, QueueStore, JobStore, OverviewStore, GenerationStore):
+class Catalog(
+    ContainerStore,
+    SettlementStore,
+    SweepStore,
+    UnitStore,
+    CommitStore,
+    QueueStore,
+    JobStore,
+    OverviewStore,
+    GenerationStore,
+):
     """Documents, versions, units and jobs in one SQLite file or PostgreSQL database."""
 
     @classmethod

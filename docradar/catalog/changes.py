@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Update, and_, bindparam, func, insert, select, update
 
 from docradar.catalog.rows import JOB_COLUMNS, AnyRow, job_from, storable
 from docradar.catalog.schema import documents, dropped_blobs, job_events, jobs
@@ -126,6 +126,22 @@ def live_jobs(tx: Connection, document_id: str, kind: JobKind) -> list[Job]:
     """A document's queued and running jobs of a kind, locked, oldest first."""
     rows = tx.execute(_LIVE_JOBS, {"document": document_id, "kind": kind.value})
     return [job_from(row) for row in rows]
+
+
+_CHILDREN: Final = (jobs.c.parent_id == bindparam("parent"), jobs.c.state.in_(LIVE))
+_COUNT_CHILDREN: Final = select(func.count(jobs.c.document_id.distinct())).where(*_CHILDREN)
+_ANY_CHILD: Final = select(jobs.c.id).where(*_CHILDREN).limit(1)
+
+
+def documents_at_work(connection: Connection, job_id: str) -> int:
+    """How many documents of a container's job have jobs that are queued or running."""
+    count: int = connection.execute(_COUNT_CHILDREN, {"parent": job_id}).scalar_one()
+    return count
+
+
+def has_documents_at_work(connection: Connection, job_id: str) -> bool:
+    """Whether `documents_at_work` is above 0."""
+    return connection.execute(_ANY_CHILD, {"parent": job_id}).first() is not None
 
 
 _DROP_BLOB: Final = insert_or_ignore(dropped_blobs, dropped_at=NOW)

@@ -40,8 +40,8 @@ class CommitStore(Store):
         with self._database.write() as tx:
             document = lock_document(tx, job.document_id)
             current = hold(tx, job)
-            if (obstacle := _obstacle(document, current)) is not None:
-                return self._transitions.end_badly(tx, current, JobState.CANCELED, obstacle)
+            if (reason := obstacle(document, current)) is not None:
+                return self._transitions.end_badly(tx, current, JobState.CANCELED, reason)
             written = tx.execute(_count_units(job)).scalar_one()
             if written != units:
                 raise ConflictError(
@@ -51,7 +51,9 @@ class CommitStore(Store):
             values = {
                 "active_version": job.version,
                 "units": units,
+                "container": False,
                 "report": report_value(report),
+                "warnings": len(report.warnings),
                 "file_fields": read,
             }
             if may_have_points(current):
@@ -64,7 +66,7 @@ class CommitStore(Store):
             return ended
 
 
-def _obstacle(document: AnyRow | None, job: Job) -> str | None:
+def obstacle(document: AnyRow | None, job: Job) -> str | None:
     """Why a version that is ready must not become active."""
     if document is None or document.deleted:
         return "the document was deleted"

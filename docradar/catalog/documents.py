@@ -1,9 +1,21 @@
 """Documents: what is wanted, and what search sees of it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, false, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    false,
+    insert,
+    literal_column,
+    select,
+    true,
+    update,
+)
 
 from docradar.catalog import cursors
 from docradar.catalog.changes import live_jobs, lock_document
@@ -19,7 +31,7 @@ from docradar.catalog.rows import (
     refuse_unstorable,
 )
 from docradar.catalog.schema import documents, jobs, versions
-from docradar.catalog.sql import NOW, insert_or_ignore
+from docradar.catalog.sql import LIVE, NOW, insert_or_ignore
 from docradar.catalog.store import Store
 from docradar.catalog.types import Content, DocumentChanges, PutOutcome, PutResult
 from docradar.documents import Document, DocumentFields, DocumentKey, DocumentStatus, Job, JobKind
@@ -45,6 +57,22 @@ _DELETE: Final = (
     .where(_THIS)
     .values(deleted=true(), active_version=None, units=0, error=None, updated_at=NOW)
 )
+_OF_CONTAINERS: Final = documents.c.parent_id.in_(bindparam("containers", expanding=True))
+_CONTAINERS_IN: Final = select(documents.c.id).where(_OF_CONTAINERS, documents.c.container)
+_HIDE_DOCUMENTS_IN: Final = (
+    update(documents)
+    .where(_OF_CONTAINERS, documents.c.deleted.is_(False))
+    .values(deleted=true(), active_version=None, units=0, error=None, updated_at=NOW)
+)
+_PRUNE_TOO: Final = (
+    update(jobs)
+    .where(
+        jobs.c.document_id == bindparam("document"),
+        jobs.c.kind == JobKind.INGEST.value,
+        jobs.c.state.in_(LIVE),
+    )
+    .values(prune=true())
+)
 _LATEST_JOB: Final = (
     select(jobs)
     .where(jobs.c.document_id == bindparam("document"), jobs.c.kind != JobKind.SWEEP.value)
@@ -53,32 +81,47 @@ _LATEST_JOB: Final = (
 )
 
 
+_BY_HAND: Final = {"parent_id": None, "bundle": None, "delivered_by": None}
+"""Put by a caller, a document belongs to no container any more."""
+
+_AS_IT_IS: Final[Mapping[str, None]] = {}
+
+
+class Wanted(NamedTuple):
+    """What a put asks for. `origin` are columns to be set where it changes something."""
+
+    fields: DocumentFields
+    content: Content
+    max_attempts: int
+    prune: bool = False
+    origin: Mapping[str, None] = _AS_IT_IS
+
+
 class DocumentStore(Store):
     """Every change comes with the job that brings the index after it, in one transaction."""
 
     def put_document(
-        self, key: DocumentKey, fields: DocumentFields, content: Content, *, max_attempts: int | None = None
+        self,
+        key: DocumentKey,
+        fields: DocumentFields,
+        content: Content,
+        *,
+        prune: bool = False,
+        max_attempts: int | None = None,
     ) -> PutOutcome:
         """Makes `content` what is wanted at `key`. The blob must be stored already.
 
         Other content, or content whose last version failed or was canceled, makes a new version and stops the work
-        on older ones; other fields alone make an update; neither makes no job. A document that was deleted begins
-        anew. Of equal puts at the same time one makes the job, and all return it.
+        on older ones; other fields alone make an update; neither makes no job. A container is unpacked anew at every put
+        that finds no run of it under way, `prune` deleting the documents that it no longer holds. A document that was
+        deleted begins anew. Of equal puts at the same time one makes the job, and all return it.
 
         Raises:
             InvalidRequestError: A text holds a NUL or half of a surrogate pair.
         """
-        refuse_unstorable(
-            {"collection": key.collection, "source": key.source, "external_id": key.external_id}
-        )
-        attempts = max_attempts or self._options.max_attempts
+        wanted = Wanted(fields, content, max_attempts or self._options.max_attempts, prune, _BY_HAND)
         with self._database.write() as tx:
-            while True:
-                if (created := self._create(tx, key, fields, content, attempts)) is not None:
-                    return created
-                if (row := lock_document(tx, key.document_id)) is not None:
-                    return self._replace(tx, row, fields, content, attempts)
-                # Between the two another process has swept the document away.
+            return self._put(tx, key, wanted)
 
     def get_document(self, document_id: str) -> Document:
         """The document, also while it is being deleted.
@@ -128,7 +171,10 @@ class DocumentStore(Store):
         with self._database.read() as connection:
             found: str | None = connection.execute(query.where(documents.c.id == document_id)).scalar()
         if found is None:
-            raise NotFoundError(f"document {document_id[:100]!r} is not there, or has not been read yet")
+            raise NotFoundError(
+                f"document {document_id[:100]!r} is not there, has not been read yet, or is a container, whose documents "
+                "have the text"
+            )
         return found
 
     def list_documents(
@@ -137,10 +183,14 @@ class DocumentStore(Store):
         collection: str | None = None,
         source: str | None = None,
         status: DocumentStatus | None = None,
+        container_id: str | None = None,
+        warned: bool | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> tuple[list[Document], str | None]:
         """Documents, newest first, and the cursor of the next page where there is one.
+
+        `container_id`: those that this container delivered last. `warned`: those whose report has warnings, or has none.
 
         Raises:
             InvalidRequestError: The cursor is not one of this list's.
@@ -152,6 +202,11 @@ class DocumentStore(Store):
             wanted.append(documents.c.source == source)
         if status is not None:
             wanted.append(documents.c.status == status.value)
+        if container_id is not None:
+            wanted.append(documents.c.parent_id == container_id)
+        if warned is not None:
+            # Spelt out, for the partial index.
+            wanted.append(documents.c.warnings > literal_column("0") if warned else documents.c.warnings == 0)
         if cursor is not None:
             wanted.append(documents.c.seq < cursors.decode("documents", cursor))
         query = select(documents).where(*wanted).order_by(documents.c.seq.desc()).limit(limit + 1)
@@ -162,6 +217,8 @@ class DocumentStore(Store):
 
     def patch_document(self, document_id: str, changes: DocumentChanges) -> tuple[Document, Job]:
         """Changes fields; the job gives the document's points their new payload. No change makes no new job.
+
+        The documents that were taken out of a container keep what they have.
 
         Raises:
             NotFoundError: There is no such document.
@@ -181,7 +238,9 @@ class DocumentStore(Store):
             return self._relabel(tx, row, changed)
 
     def delete_document(self, document_id: str) -> Job:
-        """Hides the document at once; the job removes its points, then its rows. Twice gives the same job.
+        """Hides the document at once, and those that were taken out of it; the job removes points, then rows.
+
+        Twice gives the same job.
 
         Raises:
             NotFoundError: There is no such document.
@@ -190,65 +249,103 @@ class DocumentStore(Store):
             row = _locked(tx, document_id)
             if row.deleted and (live := live_jobs(tx, document_id, JobKind.DELETE)):
                 return live[0]
-            tx.execute(_DELETE, {"document": document_id})
-            for job in live_jobs(tx, document_id, JobKind.INGEST):
-                self._transitions.cancel(tx, job, "the document was deleted")
-            return self._transitions.enqueue(tx, JobKind.DELETE, document_id, row.desired_version)
+            return self._delete(tx, row)
 
-    def _relabel(self, tx: Connection, row: AnyRow, fields: DocumentFields) -> tuple[Document, Job]:
+    def _put(self, tx: Connection, key: DocumentKey, wanted: Wanted) -> PutOutcome:
+        refuse_unstorable(
+            {"collection": key.collection, "source": key.source, "external_id": key.external_id}
+        )
+        while True:
+            if (created := self._create(tx, key, wanted)) is not None:
+                return created
+            if (row := lock_document(tx, key.document_id)) is not None:
+                return self._replace(tx, row, wanted)
+            # Between the two another process has swept the document away.
+
+    def _delete(self, tx: Connection, row: AnyRow) -> Job:
+        """A tombstone for a locked document and all that was taken out of it, and the job that clears up behind it.
+
+        That job deletes what was taken out of it one by one.
+        """
+        tx.execute(_DELETE, {"document": row.id})
+        containers = [row.id]
+        while containers:  # from the outside in, as unpacking locks them
+            inner = list(tx.execute(_CONTAINERS_IN, {"containers": containers}).scalars())
+            hidden = tx.execute(_HIDE_DOCUMENTS_IN, {"containers": containers}).rowcount
+            containers = inner if hidden else []
+        for job in live_jobs(tx, row.id, JobKind.INGEST):
+            self._transitions.cancel(tx, job, "the document was deleted")
+        return self._transitions.enqueue(tx, JobKind.DELETE, row.id, row.desired_version)
+
+    def _relabel(
+        self, tx: Connection, row: AnyRow, fields: DocumentFields, origin: Mapping[str, None] = _AS_IT_IS
+    ) -> tuple[Document, Job]:
         """Other fields for a locked document, and the job that brings its points after them."""
-        relabelled = tx.execute(_RELABEL, {"document": row.id, **field_values(fields)}).one()
+        relabelled = tx.execute(_RELABEL, {"document": row.id, **field_values(fields), **origin}).one()
         job = self._transitions.enqueue(tx, JobKind.UPDATE, row.id, row.desired_version)
         return document_from(relabelled), job
 
-    def _create(
-        self, tx: Connection, key: DocumentKey, fields: DocumentFields, content: Content, max_attempts: int
-    ) -> PutOutcome | None:
+    def _create(self, tx: Connection, key: DocumentKey, wanted: Wanted) -> PutOutcome | None:
         """The first version of a document, or None where there is the document already."""
         values = {
             "id": key.document_id,
             "collection": key.collection,
             "source": key.source,
             "external_id": key.external_id,
-            **field_values(fields),
-            **content_values(content),
+            **field_values(wanted.fields),
+            **content_values(wanted.content),
         }
         row = tx.execute(_ADD_DOCUMENT[tx.dialect.name], values).one_or_none()
         if row is None:
             return None
-        job = self._bring_in(tx, row, content, max_attempts)
+        job = self._bring_in(tx, row, wanted)
         return PutOutcome(document_from(row), job, PutResult.CREATED)
 
-    def _replace(
-        self, tx: Connection, row: AnyRow, fields: DocumentFields, content: Content, max_attempts: int
-    ) -> PutOutcome:
+    def _replace(self, tx: Connection, row: AnyRow, wanted: Wanted) -> PutOutcome:
         """What a put comes to for a document that is there."""
-        result = _compare(row, fields, content)
+        result = _compare(row, wanted)
+        if row.container and result in (PutResult.UNCHANGED, PutResult.RELABELLED):
+            return self._unpack_again(tx, row, wanted)
         if result is PutResult.UNCHANGED:
+            if wanted.prune:
+                tx.execute(_PRUNE_TOO, {"document": row.id})
             return PutOutcome(document_from(row), _latest_job(tx, row.id), result)
         if result is PutResult.RELABELLED:
-            return PutOutcome(*self._relabel(tx, row, fields), result)
-        return PutOutcome(*self._new_version(tx, row, fields, content, max_attempts), result)
+            return PutOutcome(*self._relabel(tx, row, wanted.fields, wanted.origin), result)
+        return PutOutcome(*self._new_version(tx, row, wanted), result)
 
-    def _new_version(
-        self, tx: Connection, row: AnyRow, fields: DocumentFields, content: Content, max_attempts: int
-    ) -> tuple[Document, Job]:
+    def _unpack_again(self, tx: Connection, row: AnyRow, wanted: Wanted) -> PutOutcome:
+        """A container's same content: its documents may have failed, or been changed or deleted, since the last run."""
+        under_way = [job for job in live_jobs(tx, row.id, JobKind.INGEST) if not job.cancel_requested]
+        if not under_way or given_fields_from(row) != wanted.fields:
+            return PutOutcome(*self._new_version(tx, row, wanted), PutResult.UPDATED)
+        if wanted.prune:
+            tx.execute(_PRUNE_TOO, {"document": row.id})
+        return PutOutcome(document_from(row), under_way[-1], PutResult.UNCHANGED)
+
+    def _new_version(self, tx: Connection, row: AnyRow, wanted: Wanted) -> tuple[Document, Job]:
         """The next version of a locked document, wanted from now on, and the job that brings it in."""
-        wanted = {
+        values = {
             "document": row.id,
             "desired_version": row.desired_version + 1,
-            **field_values(fields),
-            **content_values(content),
+            **field_values(wanted.fields),
+            **content_values(wanted.content),
+            **wanted.origin,
         }
-        advanced = tx.execute(_WANT, wanted).one()
+        advanced = tx.execute(_WANT, values).one()
         self._supersede(tx, row, f"superseded by version {advanced.desired_version}")
-        return document_from(advanced), self._bring_in(tx, advanced, content, max_attempts)
+        return document_from(advanced), self._bring_in(tx, advanced, wanted)
 
-    def _bring_in(self, tx: Connection, row: AnyRow, content: Content, max_attempts: int) -> Job:
+    def _bring_in(self, tx: Connection, row: AnyRow, wanted: Wanted) -> Job:
         """The row and the job of the version that is wanted now."""
         version = row.desired_version
-        tx.execute(_ADD_VERSION, {"document_id": row.id, "version": version, **content_values(content)})
-        return self._transitions.enqueue(tx, JobKind.INGEST, row.id, version, max_attempts=max_attempts)
+        content = content_values(wanted.content)
+        tx.execute(_ADD_VERSION, {"document_id": row.id, "version": version, **content})
+        attempts = wanted.max_attempts
+        job = self._transitions.enqueue(tx, JobKind.INGEST, row.id, version, max_attempts=attempts)
+        if wanted.prune:
+            tx.execute(_PRUNE_TOO, {"document": row.id})
+        return job
 
     def _supersede(self, tx: Connection, row: AnyRow, reason: str) -> None:
         outdated = live_jobs(tx, row.id, JobKind.INGEST)
@@ -276,12 +373,12 @@ def _no_document(document_id: str) -> NotFoundError:
     return NotFoundError(f"there is no document {document_id[:100]!r}")
 
 
-def _compare(row: AnyRow, fields: DocumentFields, content: Content) -> PutResult:
+def _compare(row: AnyRow, wanted: Wanted) -> PutResult:
     if row.deleted:
         return PutResult.CREATED
-    if content_from(row) != content or row.ended_version == row.desired_version:
+    if content_from(row) != wanted.content or row.ended_version == row.desired_version:
         return PutResult.UPDATED
-    return PutResult.UNCHANGED if given_fields_from(row) == fields else PutResult.RELABELLED
+    return PutResult.UNCHANGED if given_fields_from(row) == wanted.fields else PutResult.RELABELLED
 
 
 def _latest_job(tx: Connection, document_id: str) -> Job:

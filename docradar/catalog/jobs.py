@@ -53,10 +53,13 @@ class JobStore(Store):
         state: JobState | None = None,
         kind: JobKind | None = None,
         document_id: str | None = None,
+        parent_id: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
     ) -> tuple[list[Job], str | None]:
         """Jobs, newest first, and the cursor of the next page where there is one.
+
+        `parent_id`: those of the documents that a container's job has taken out.
 
         Raises:
             InvalidRequestError: The cursor is not one of this list's.
@@ -68,6 +71,8 @@ class JobStore(Store):
             wanted.append(jobs.c.state == state.value)
         if document_id is not None:
             wanted.append(jobs.c.document_id == document_id)
+        if parent_id is not None:
+            wanted.append(jobs.c.parent_id == parent_id)
         if cursor is not None:
             wanted.append(jobs.c.seq < cursors.decode("jobs", cursor))
         query = select(jobs).where(*wanted).order_by(jobs.c.seq.desc()).limit(limit + 1)
@@ -84,6 +89,8 @@ class JobStore(Store):
 
     def cancel_job(self, job_id: str) -> Job:
         """Ends a queued ingest, asks a running one to stop; asking twice is asking once.
+
+        A container's job ends once those of its documents have stopped.
 
         Raises:
             NotFoundError: There is no such job.

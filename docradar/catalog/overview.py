@@ -14,7 +14,7 @@ class OverviewStore(Store):
     """Sums over indexes."""
 
     def collections(self) -> list[CollectionInfo]:
-        """All collections that hold a document not deleted, by name."""
+        """All collections that hold a document not deleted, by name. Containers do not count; their documents do."""
         query = (
             select(
                 documents.c.collection,
@@ -22,7 +22,7 @@ class OverviewStore(Store):
                 func.count().label("documents"),
                 func.sum(documents.c.units).label("units"),
             )
-            .where(documents.c.deleted.is_(False))
+            .where(documents.c.deleted.is_(False), documents.c.container.is_(False))
             .group_by(documents.c.collection, documents.c.source)
         )
         by_name: dict[str, list[AnyRow]] = {}

@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, exists, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from docradar.catalog.changes import HELD, change, changing, held, hold, lock_document, one
+from docradar.catalog.changes import (
+    HELD,
+    change,
+    changing,
+    has_documents_at_work,
+    held,
+    hold,
+    lock_document,
+    one,
+)
 from docradar.catalog.rows import JOB_COLUMNS, job_from
 from docradar.catalog.schema import jobs
 from docradar.catalog.sql import NOW, QUEUED, RUNNING
@@ -134,7 +143,7 @@ class QueueStore(Store):
             lock_document(tx, job.document_id)
             current = hold(tx, job)
             if current.cancel_requested:
-                return self._transitions.end_badly(tx, current, JobState.CANCELED, _why_canceled(current))
+                return self._end_canceled(tx, current)
             allowed = current.max_attempts + (outage and current.attempts < MAINTENANCE_ATTEMPTS)
             if retryable and current.attempts < allowed:
                 return self._transitions.back_off(tx, current, error, max_attempts=allowed)
@@ -149,7 +158,7 @@ class QueueStore(Store):
         with self._database.write() as tx:
             lock_document(tx, job.document_id)
             current = hold(tx, job)
-            return self._transitions.end_badly(tx, current, JobState.CANCELED, _why_canceled(current))
+            return self._end_canceled(tx, current)
 
     def release(self, job: Job, *, delay_seconds: float = 0.0) -> Job:
         """Hands a job back with its attempt, to be claimed by anybody after `delay_seconds`.
@@ -161,7 +170,7 @@ class QueueStore(Store):
             lock_document(tx, job.document_id)
             current = hold(tx, job)
             if current.cancel_requested:
-                return self._transitions.end_badly(tx, current, JobState.CANCELED, _why_canceled(current))
+                return self._end_canceled(tx, current)
             return self._transitions.requeue(
                 tx,
                 current,
@@ -177,7 +186,8 @@ class QueueStore(Store):
 
         `all_workers`: from any worker, for who knows that there is none.
         """
-        vanished = true() if all_workers else jobs.c.lease_until < NOW
+        # A container that waits for its documents is held by nobody, and nobody has to.
+        vanished = jobs.c.lease_until.is_not(None) if all_workers else jobs.c.lease_until < NOW
         with self._database.read() as connection:
             running = connection.execute(select(jobs).where(jobs.c.state == RUNNING, vanished))
             candidates = [job_from(row) for row in running]
@@ -193,10 +203,16 @@ class QueueStore(Store):
             self._take_back(tx, job_from(row))
             return True
 
+    def _end_canceled(self, tx: Connection, job: Job) -> Job:
+        """The end of a job that was asked to stop; of a container's, once those of its documents have stopped, too."""
+        if has_documents_at_work(tx, job.id):
+            return self._transitions.wait(tx, job, "waits for its documents to stop", total=job.total)
+        return self._transitions.end_badly(tx, job, JobState.CANCELED, job.error or "canceled on request")
+
     def _take_back(self, tx: Connection, job: Job) -> None:
         stage = f" while {job.stage}" if job.stage else ""
         if job.cancel_requested:
-            self._transitions.end_badly(tx, job, JobState.CANCELED, _why_canceled(job))
+            self._end_canceled(tx, job)
         elif job.attempts < job.max_attempts:
             error = f"worker {job.lease_owner} stopped answering{stage}"
             self._transitions.back_off(tx, job, error, max_attempts=job.max_attempts)
@@ -218,8 +234,3 @@ class QueueStore(Store):
     @property
     def _lease_ms(self) -> int:
         return round(self._options.lease_seconds * 1000)
-
-
-def _why_canceled(job: Job) -> str:
-    """What was said when the job was asked to stop."""
-    return job.error or "canceled on request"

@@ -38,7 +38,7 @@ _REPORT_FIELDS: Final = {field.name for field in fields(IngestReport)}
 
 
 def document_from(row: AnyRow) -> Document:
-    """The document; where the caller gave no title, author, language or tags, the file's own."""
+    """The document; where the caller did not say something, what its file says."""
     return Document(
         id=row.id,
         key=DocumentKey(row.collection, row.source, row.external_id),
@@ -56,24 +56,37 @@ def document_from(row: AnyRow) -> Document:
         report=_report(row.report) if row.report else None,
         created_at=_time(row.created_at),
         updated_at=_time(row.updated_at),
+        container=row.container,
+        container_id=row.parent_id,
     )
 
 
 def given_fields_from(row: AnyRow) -> DocumentFields:
     """The fields as the caller gave them, without the file's own."""
     return DocumentFields(
-        row.title, row.author, row.url, row.language, _strings(row.tags), json.loads(row.meta)
+        title=row.title,
+        author=row.author,
+        url=row.url,
+        language=row.language,
+        tags=_strings(row.tags),
+        meta=json.loads(row.meta),
+        created_at=_moment(row.given_created_at),
+        updated_at=_moment(row.given_updated_at),
     )
 
 
 @lru_cache(maxsize=1024)
 def _file_fields(column: str) -> DocumentFields:
     stored = json.loads(column)
-    return DocumentFields(**stored | {"tags": tuple(stored.get("tags", ()))})
+    stored["tags"] = tuple(stored.get("tags", ()))
+    for name in ("created_at", "updated_at"):
+        stored[name] = _moment(stored.get(name))
+    return DocumentFields(**stored)
 
 
 def file_fields_value(fields: DocumentFields) -> str:
-    return storable(json.dumps({k: v for k, v in asdict(fields).items() if v}, ensure_ascii=False))
+    said = {name: value for name, value in asdict(fields).items() if value}
+    return storable(json.dumps(said, ensure_ascii=False, default=_moment_value))
 
 
 def content_from(row: AnyRow) -> Content:
@@ -116,6 +129,7 @@ def job_from(row: AnyRow) -> Job:
         started_at=_time(row.started_at) if row.started_at else None,
         finished_at=_time(row.finished_at) if row.finished_at else None,
         run_at=_time(row.run_at),
+        parent_id=row.parent_id,
     )
 
 
@@ -138,6 +152,8 @@ def field_values(given: DocumentFields) -> dict[str, Any]:
         "language": given.language,
         "tags": json.dumps(given.tags, ensure_ascii=False),
         "meta": json.dumps(given.meta, ensure_ascii=False),
+        "given_created_at": _moment_value(given.created_at),
+        "given_updated_at": _moment_value(given.updated_at),
     }
     refuse_unstorable(values)
     return values
@@ -172,6 +188,11 @@ def unit_values(document_id: str, version: int, unit: Unit) -> dict[str, Any]:
     }
 
 
+def report_from(row: AnyRow) -> IngestReport:
+    """The report of the document's row, empty where there is none yet."""
+    return _report(row.report) if row.report else IngestReport()
+
+
 def report_value(report: IngestReport) -> str:
     return json.dumps(asdict(report))
 
@@ -192,6 +213,14 @@ def storable(text: str) -> str:
 
 def _time(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _moment(column: str | None) -> datetime | None:
+    return datetime.fromisoformat(column) if column else None
+
+
+def _moment_value(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 @lru_cache(maxsize=4096)

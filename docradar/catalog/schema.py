@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest migration. Kept here so that opening an up-to-date catalog does not import Alembic."""
 
 # A document's status follows from its other columns, so it cannot contradict them.
@@ -44,6 +44,13 @@ metadata = MetaData(
     }
 )
 
+# Conditions of partial indexes, word for word as in the migrations.
+_IS_LIVE: Final = text("state IN ('queued', 'running')")
+_IS_RUNNING: Final = text("state = 'running'")
+_HAS_PARENT: Final = text("parent_id IS NOT NULL")
+_IS_LIVE_CHILD: Final = text("parent_id IS NOT NULL AND state IN ('queued', 'running')")
+_HAS_WARNINGS: Final = text("warnings > 0")
+
 # SQLite numbers rows by itself only where the type is spelt INTEGER.
 Sequence = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -62,6 +69,8 @@ documents = Table(
     Column("language", Text),
     Column("tags", Text, nullable=False),
     Column("meta", Text, nullable=False),
+    Column("given_created_at", Text),
+    Column("given_updated_at", Text),
     # … and what the active version's file says of itself, used where the caller said nothing.
     Column("file_fields", Text, nullable=False, server_default="{}"),
     Column("desired_version", Integer, nullable=False),
@@ -79,11 +88,36 @@ documents = Table(
     Column("filename", Text, nullable=False),
     Column("split", Text, nullable=False),
     Column("report", Text),
+    Column("warnings", Integer, nullable=False, server_default="0"),
+    Column("container", Boolean, nullable=False, server_default=false()),
+    # Of a document that was taken out of a container: the container, what that is a state of, and the `seq` of the
+    # newest job that found the document in it.
+    Column("parent_id", String(36)),
+    Column("bundle", Text),
+    Column("delivered_by", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Index("ix_documents_place", "collection", "source", "seq"),
     Index("ix_documents_status", "status", "seq"),
-    Index("ix_documents_totals", "collection", "source", "deleted", "units"),
+    Index("ix_documents_totals", "collection", "source", "deleted", "container", "units"),
+    Index(
+        "ix_documents_parent",
+        "parent_id",
+        "status",
+        "seq",
+        sqlite_where=_HAS_PARENT,
+        postgresql_where=_HAS_PARENT,
+    ),
+    Index(
+        "ix_documents_bundle",
+        "bundle",
+        "source",
+        "collection",
+        "delivered_by",
+        sqlite_where=_HAS_PARENT,
+        postgresql_where=_HAS_PARENT,
+    ),
+    Index("ix_documents_warned", "seq", sqlite_where=_HAS_WARNINGS, postgresql_where=_HAS_WARNINGS),
 )
 
 versions = Table(
@@ -144,6 +178,10 @@ jobs = Table(
     Column("total", Integer, nullable=False, server_default="0"),
     Column("error", Text),
     Column("dedup_key", Text),
+    # The job of the container that this one's document was taken out of.
+    Column("parent_id", String(36)),
+    # Whether documents that a container no longer holds are deleted.
+    Column("prune", Boolean, nullable=False, server_default=false()),
     Column("events", Integer, nullable=False, server_default="0"),
     Column("event_at", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -160,25 +198,34 @@ jobs = Table(
     Index(
         "ix_jobs_lease",
         "lease_until",
-        sqlite_where=text("state = 'running'"),
-        postgresql_where=text("state = 'running'"),
+        sqlite_where=_IS_RUNNING,
+        postgresql_where=_IS_RUNNING,
     ),
     # Two jobs of one document never run at once: neither has to reckon with what the other does to the index.
     Index(
         "uq_jobs_running_document",
         "document_id",
         unique=True,
-        sqlite_where=text("state = 'running'"),
-        postgresql_where=text("state = 'running'"),
+        sqlite_where=_IS_RUNNING,
+        postgresql_where=_IS_RUNNING,
     ),
     Index(
         "uq_jobs_dedup_key",
         "dedup_key",
         unique=True,
-        sqlite_where=text("state IN ('queued', 'running')"),
-        postgresql_where=text("state IN ('queued', 'running')"),
+        sqlite_where=_IS_LIVE,
+        postgresql_where=_IS_LIVE,
     ),
     Index("ix_jobs_document", "document_id", "seq"),
+    Index("ix_jobs_parent", "parent_id", "seq", sqlite_where=_HAS_PARENT, postgresql_where=_HAS_PARENT),
+    Index(
+        "ix_jobs_children",
+        "parent_id",
+        "document_id",
+        "state",
+        sqlite_where=_IS_LIVE_CHILD,
+        postgresql_where=_IS_LIVE_CHILD,
+    ),
 )
 
 job_events = Table(

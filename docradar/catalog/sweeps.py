@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, or_, select, union
 
 from docradar.catalog.changes import drop_blobs, hold, lock_document
-from docradar.catalog.documents import DocumentStore
+from docradar.catalog.documents import DocumentStore, Wanted
 from docradar.catalog.rows import AnyRow, content_from, document_from, given_fields_from, place_from
 from docradar.catalog.schema import documents, dropped_blobs, jobs, units, versions
 from docradar.catalog.sql import LIVE, NOW
@@ -14,6 +14,7 @@ from docradar.catalog.types import SweepState, UnitPlace
 from docradar.documents import DocumentStatus, Job, JobKind, JobState
 
 BLOBS_AT_A_TIME: Final = 100
+MEMBERS_AT_A_TIME: Final = 100
 JOBS_AT_A_TIME: Final = 1000
 JOBS_KEPT_DAYS: Final = 30
 
@@ -82,13 +83,35 @@ class SweepStore(DocumentStore):
             elif row is not None and not row.deleted:
                 _drop_old_rows(tx, row)
                 if missing_units and row.status == DocumentStatus.READY:
-                    self._new_version(
-                        tx, row, given_fields_from(row), content_from(row), self._options.max_attempts
-                    )
+                    attempts = self._options.max_attempts
+                    self._new_version(tx, row, Wanted(given_fields_from(row), content_from(row), attempts))
             self._transitions.end(tx, job, JobState.SUCCEEDED)
             if job.kind is JobKind.DELETE:
                 self._transitions.sweep_after(tx, job)
             return _removable_blobs(tx)
+
+    def delete_members(self, document_id: str) -> int:
+        """Makes a job for some of the deleted documents that were taken out of a container and have none; how many.
+
+        Call it again until there are no more.
+        """
+        orphaned = (
+            select(documents.c.id)
+            .where(
+                documents.c.parent_id == document_id,
+                documents.c.deleted.is_(True),
+                _without_job(JobKind.DELETE),
+            )
+            .limit(MEMBERS_AT_A_TIME)
+        )
+        with self._database.read() as connection:
+            ids = list(connection.execute(orphaned).scalars())
+        for member_id in ids:
+            with self._database.write() as tx:
+                row = lock_document(tx, member_id)
+                if row is not None and row.deleted and row.parent_id == document_id:
+                    self._delete(tx, row)
+        return len(ids)
 
     def request_sweep(self, document_id: str) -> None:
         """Has a document swept, which may be gone: for who may have left points that the catalog does not know of."""

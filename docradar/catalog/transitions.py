@@ -9,7 +9,19 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, select, true, update
 
-from docradar.catalog.changes import HELD, NO_LEASE, UNCHANGED, change, changing, held, one, tell, unchanged
+from docradar.catalog.changes import (
+    HELD,
+    NO_LEASE,
+    UNCHANGED,
+    change,
+    changing,
+    documents_at_work,
+    has_documents_at_work,
+    held,
+    one,
+    tell,
+    unchanged,
+)
 from docradar.catalog.rows import JOB_COLUMNS, job_from, storable
 from docradar.catalog.schema import documents, jobs
 from docradar.catalog.sql import LIVE, NOW, insert_or_ignore
@@ -20,8 +32,14 @@ from docradar.documents import Job, JobKind, JobState
 # Deletions and relabellings are what people wait for and cost little; bulk comes last.
 PRIORITY: Final = {JobKind.DELETE: 10, JobKind.UPDATE: 20, JobKind.SWEEP: 30, JobKind.INGEST: 40}
 
+MEMBER_PRIORITY: Final = 50
+"""Of ingests of what was taken out of a container: who uploads one file does not wait for a hundred thousand."""
+
 MAINTENANCE_ATTEMPTS: Final = 20
 """For jobs that fail only where the index does, never by their document's fault, and for outages in the others."""
+
+DOCUMENTS_STAGE: Final = "documents"
+"""Of a container's job that waits for those of its documents: it is running, and held by no worker."""
 
 _ENQUEUE: Final = insert_or_ignore(
     jobs,
@@ -39,9 +57,16 @@ _LIVE_TWIN: Final = (
 _REQUEUE: Final = changing(
     HELD, state=JobState.QUEUED.value, run_at=NOW + bindparam("delay_ms"), stage="", **NO_LEASE
 )
+_WAIT: Final = changing(
+    HELD,
+    stage=DOCUMENTS_STAGE,
+    # Whoever held it has nothing more to say.
+    fence=jobs.c.fence + 1,
+    **NO_LEASE,
+)
 _END: Final = changing(UNCHANGED, finished_at=NOW, **NO_LEASE)
 _FORGET: Final = delete(jobs).where(jobs.c.id == bindparam("job"))
-_ASK_TO_STOP: Final = changing(UNCHANGED, cancel_requested=true())
+_ASK_TO_STOP: Final = changing(UNCHANGED, cancel_requested=true(), run_at=NOW)
 _END_VERSION: Final = (
     update(documents)
     .where(
@@ -136,10 +161,22 @@ class Transitions:
         doubled = self.options.backoff_seconds * 2.0 ** min(attempts - 1, 30)
         return min(doubled, self.options.max_backoff_seconds)
 
-    def end(self, tx: Connection, job: Job, state: JobState, error: str | None = None) -> Job:
-        """A live job to its end. A sweep that succeeded leaves no trace, or they would be most of the table."""
-        message = f"{state.value}: {error}" if error else state.value
+    def wait(self, tx: Connection, job: Job, message: str, *, total: int) -> Job:
+        """A running job from its worker's hands, until those of its `total` documents have ended."""
+        done = max(0, total - documents_at_work(tx, job.id))
+        return one(change(tx, _WAIT, message, **held(job), done=done, total=total), job)
+
+    def end(
+        self, tx: Connection, job: Job, state: JobState, error: str | None = None, *, outcome: str = ""
+    ) -> Job:
+        """A live job to its end. A sweep that succeeded leaves no trace, or they would be most of the table.
+
+        `outcome` goes into its story.
+        """
+        message = f"{state.value}: {said}" if (said := error or outcome) else state.value
         values = {**unchanged(job), "state": state.value, "error": error and storable(error)}
+        if job.stage == DOCUMENTS_STAGE:
+            values["done"] = job.total
         ended = one(change(tx, _END, message, **values), job)
         if ended.kind is JobKind.SWEEP and state is JobState.SUCCEEDED:
             tx.execute(_FORGET, {"job": job.id})
@@ -163,8 +200,11 @@ class Transitions:
         return ended
 
     def cancel(self, tx: Connection, job: Job, reason: str) -> Job:
-        """A queued job ends; a running one is asked to."""
-        if job.state is JobState.QUEUED:
+        """A queued job ends; a running one is asked to.
+
+        So is a container's that waits for another attempt, for it has to stop the documents that it has delivered by now.
+        """
+        if job.state is JobState.QUEUED and not has_documents_at_work(tx, job.id):
             return self.end_badly(tx, job, JobState.CANCELED, reason)
         asked = change(tx, _ASK_TO_STOP, f"asked to stop: {reason}", error=reason, **unchanged(job))
         return one(asked, job)

@@ -15,7 +15,10 @@ FusionMethod = Literal["rrf", "dbsf"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentPayload:
-    """Payload that all points of a document share. Datetimes are aware."""
+    """Payload that all points of a document share. Datetimes are aware.
+
+    `created_at` and `updated_at` are the document's own; `stored_at` is when the catalog last changed it.
+    """
 
     collection: str
     source: str
@@ -25,6 +28,7 @@ class DocumentPayload:
     media_type: str
     created_at: datetime
     updated_at: datetime
+    stored_at: datetime
     language: str | None = None
     author: str | None = None
     url: str | None = None

@@ -201,7 +201,7 @@ class UnitIndex:
         with _answering():
             if absent:
                 await self._client.delete_payload(self._name, keys=absent, points=points)
-            # Last, for `updated_at` among them says that all is done.
+            # Last, for `stored_at` among them says that all is done.
             await self._client.set_payload(self._name, payload=present, points=points)
 
     async def delete(self, ids: Iterable[str]) -> None:

@@ -110,6 +110,7 @@ def document_payload(payload: DocumentPayload) -> dict[str, Any]:
         "url": payload.url,
         "created_at": _rfc3339(payload.created_at),
         "updated_at": _rfc3339(payload.updated_at),
+        "stored_at": _rfc3339(payload.stored_at),
         "meta": dict(payload.meta),
     }
 

@@ -21,8 +21,19 @@ _MARKS: Final = (
 _CANDIDATES: Final = (
     "gb18030", "big5hkscs", "utf-16-le", "utf-16-be", "shift_jis", "euc_jp", "euc_kr", "cp1252",
 )  # fmt: skip
+# What browsers read in place of an older encoding that is part of it.
+_SUPERSETS: Final = {
+    "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030", "big5": "big5hkscs", "shift-jis": "cp932", "ks-c-5601-1987": "cp949",
+    "euc-kr": "cp949", "iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252",
+}  # fmt: skip
+# These look like ASCII, and so like UTF-8, whatever they hold.
+_SEVEN_BIT: Final = re.compile(r"(?:cs)?iso-?2022-.+|hz(?:-gb-2312)?|(?:unicode-1-1-)?utf-7", re.IGNORECASE)
+_CODECS: Final = {"hz-gb-2312": "hz", "unicode-1-1-utf-7": "utf-7"}
 _BAD_SHARE: Final = 0.005
 _STRAY_SHARE: Final = 0.1
+# Fewer lines than that may be UTF-8 by chance.
+_MIXED_LINES: Final = 3
+_MIXED_SHARE: Final = 0.2
 _SAMPLE_BYTES: Final = 64 * 1024
 _LEAST_SCORE: Final = 0.2
 _SURE_SCORE: Final = 0.5
@@ -90,6 +101,34 @@ def decode(content: bytes) -> Decoded:
     return Decoded(text, "utf-8")
 
 
+def decode_as(content: bytes, declared: str) -> Decoded:
+    """The text of bytes that say which encoding they are in. They are believed where that explains them, and UTF-8 does not.
+
+    Raises:
+        ReadError: The bytes are no text in any encoding that is known here.
+    """
+    encoding = _SUPERSETS.get(declared.lower().replace("_", "-"), declared.lower())
+    if encoding in ("utf-8", "utf8") or content.startswith(tuple(mark for mark, _ in _MARKS)):
+        return decode(content)
+    if content.isascii() and _SEVEN_BIT.fullmatch(declared):
+        try:
+            return Decoded(content.decode(_CODECS.get(encoding, encoding)), encoding)
+        except (LookupError, ValueError):
+            return decode(content)
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        try:
+            text = content.decode(encoding, "replace")
+        except (LookupError, ValueError):
+            return decode(content)
+        bad = text.count("\ufffd")
+        if bad <= _BAD_SHARE * len(text):
+            _refuse_binary(content)
+            return Decoded(text, encoding, 1.0, (_bad_bytes(bad, encoding),) if bad else ())
+    return decode(content)
+
+
 def _with_replacements(content: bytes, encoding: str) -> Decoded:
     text = content.decode(encoding, "replace")
     bad = text.count("\ufffd")
@@ -117,6 +156,8 @@ def _guessed(content: bytes) -> Decoded:
     foreign = len(tolerant) - len(re.findall("[\x00-\x7f]", tolerant))
     if bad and bad <= _BAD_SHARE * len(tolerant) and 2 * bad < foreign:
         return Decoded(tolerant, "utf-8", 1 - bad / foreign, (_bad_bytes(bad, "utf-8"),))
+    if mixed := _mixed(content):
+        return mixed
     sample = content[:_SAMPLE_BYTES]
     score, encoding = max((_score(sample, candidate), candidate) for candidate in _CANDIDATES)
     if score < _SURE_SCORE or not encoding.startswith("utf-16"):
@@ -130,6 +171,31 @@ def _guessed(content: bytes) -> Decoded:
     if "\ufffd" in text:
         warnings.append(_bad_bytes(text.count("\ufffd"), encoding))
     return Decoded(text, encoding, round(min(1.0, max(0.0, score)), 3), tuple(warnings))
+
+
+def _mixed(content: bytes) -> Decoded | None:
+    """Lines of UTF-8 among lines of one other encoding, as files have that were put together from several."""
+    lines = content.split(b"\n")
+    other = [line for line in lines if not _is_utf8(line)]
+    foreign = sum(1 for line in lines if not line.isascii())
+    if foreign - len(other) < max(_MIXED_LINES, _MIXED_SHARE * foreign):
+        return None
+    sample = b"\n".join(other)[:_SAMPLE_BYTES]
+    candidates = (name for name in _CANDIDATES if not name.startswith("utf-16"))
+    score, encoding = max((_score(sample, candidate), candidate) for candidate in candidates)
+    if score < _LEAST_SCORE:
+        return None
+    text = "\n".join(line.decode() if _is_utf8(line) else line.decode(encoding, "replace") for line in lines)
+    warning = f"{len(other)} of its {len(lines)} lines are not UTF-8 and were taken for {encoding}; save the file as UTF-8 to be sure"
+    return Decoded(text, f"utf-8 and {encoding}", round(min(1.0, score), 3), (warning,))
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _score(sample: bytes, encoding: str) -> float:

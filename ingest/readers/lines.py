@@ -43,22 +43,20 @@ def columns(text: str) -> int:
     return len(text) if text.isascii() else len(text) + len(_WIDE.findall(text))
 
 
-def paragraphs(
-    lines: Iterable[str], *, hyphenated: bool = False, headings: bool = True
-) -> Iterator[Paragraph]:
-    """Paragraphs of `lines`; a blank line ends one. `hyphenated` undoes hyphens at line ends."""
+def paragraphs(lines: Iterable[str], *, headings: bool = True) -> Iterator[Paragraph]:
+    """Paragraphs of `lines`; a blank line ends one."""
     stanza: list[str] = []
     for line in lines:
         if line.strip():
             stanza.append(line.rstrip())
         elif stanza:
-            yield from _stanza(stanza, hyphenated, headings)
+            yield from _stanza(stanza, headings)
             stanza = []
     if stanza:
-        yield from _stanza(stanza, hyphenated, headings)
+        yield from _stanza(stanza, headings)
 
 
-def _stanza(stanza: list[str], hyphenated: bool, headings: bool) -> Iterator[Paragraph]:
+def _stanza(stanza: list[str], headings: bool) -> Iterator[Paragraph]:
     if headings and len(stanza) <= 2:
         level = _heading_level(stanza)
         if level:
@@ -75,23 +73,21 @@ def _stanza(stanza: list[str], hyphenated: bool, headings: bool) -> Iterator[Par
             continue
         marked = _marked(text)
         if parts and (marked or not (wrapped or _continues(line, kind))):
-            yield Paragraph(kind, _joined(parts, hyphenated))
+            yield Paragraph(kind, _joined(parts))
             parts = []
         if not parts:
             kind = Kind.LIST_ITEM if marked else Kind.PARAGRAPH
         parts.append(marked or text)
         wrapped = _is_wrapped(text, width, widest, len(stanza))
     if parts:
-        yield Paragraph(kind, _joined(parts, hyphenated))
+        yield Paragraph(kind, _joined(parts))
 
 
-def _joined(parts: list[str], hyphenated: bool) -> str:
-    """One line: no space between Han characters, and a hyphen at a line's end undone if `hyphenated`."""
+def _joined(parts: list[str]) -> str:
+    """One line: no space between Han characters."""
     pieces = [parts[0]]
     for before, part in pairwise(parts):
-        if hyphenated and before[-1] == "-" and before[-2:-1].isalpha() and part[0].islower():
-            pieces[-1] = pieces[-1][:-1]
-        elif not (_HAN.match(before[-1]) and _HAN.match(part[0])):
+        if not (_HAN.match(before[-1]) and _HAN.match(part[0])):
             pieces.append(" ")
         pieces.append(part)
     return "".join(pieces)

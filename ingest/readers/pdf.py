@@ -1,36 +1,36 @@
 """PDF: text by page, without what repeats on every page, under the headings of the outline.
 
-Text comes from pypdfium2 where it is installed, else from pypdf, which is twenty times slower. pypdfium2 can be
+Text comes from pypdfium2 where it is installed, else from pypdf, which is many times slower and gives no places: what is
+told from places (columns, tables, headings without an outline) then comes as the file draws it. pypdfium2 can be
 crashed by hostile files; the sandbox then reads again with `read_with_pypdf`. Blocks end with their page, so a
 sentence that runs over a page break becomes two.
 """
 
 import importlib.util
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from docradar.documents import IngestReport, Kind
 from docradar.errors import ReadError
 from ingest.readers.document import ReadDocument, ReadLimits, TextBuilder, clean
-from ingest.readers.headings import HeadingPath
-from ingest.readers.lines import paragraphs
-from ingest.readers.pdf_engines import OutlineEntry, Page, PdfFile, open_pdfium, open_pypdf
+from ingest.readers.pdf_furniture import Furniture, Leaf
+from ingest.readers.pdf_headings import Contents, HeadingSizes, with_levels
+from ingest.readers.pdf_layout import lay_out
+from ingest.readers.pdf_legibility import is_garbled, needs_ocr
+from ingest.readers.pdf_lines import Line, is_contents_line
+from ingest.readers.pdf_page import OutlineEntry, Page, PdfFile
+from ingest.readers.pdf_paragraphs import Hyphens, paragraphs_of, stretches
+from ingest.readers.pdf_pdfium import open_pdfium
+from ingest.readers.pdf_pypdf import open_pypdf
+from ingest.readers.pdf_segments import joined_lines
 
-_EDGE_LINES: Final = 3  # how far from a page's top and bottom headers and footers are looked for
-_FURNITURE_SHARE: Final = 0.45
-_FURNITURE_PAGES: Final = 3
-_GARBLED_SHARE: Final = 0.2
-_NUMBER: Final = re.compile(r"\d{1,6}")
-_PAGE_NUMBER: Final = re.compile(
-    r"[-–—·|\s]{0,8}(?:page|p\.|第)?\s?(\d{1,6})(?:\s?(?:of|/|页?[,，/\s]{0,2}共)\s?\d{1,6})?\s?页?[-–—·|\s]{0,8}",
-    re.IGNORECASE,
-)
-_GARBLED: Final = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f]|\\(cid:\\d+\\)")
-_CONTENTS_DOTS: Final = re.compile(r"(?:\.\s?|…|·\s?){4,}\s*\d*\s*$")
+_LISTED_ERRORS: Final = 20
+_CJK: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
+_CJK_LANGUAGES: Final = ("zh", "ja", "ko")
 
 
 def read(path: Path, limits: ReadLimits) -> ReadDocument:
@@ -51,51 +51,84 @@ def _read(
             raise ReadError(
                 f"it has {pdf.page_count:,} pages and {limits.pages:,} are allowed; split it, or raise the setting max_pages"
             )
-        pages = list(_pages(pdf, limits))
-        outline, title, author, engine = pdf.outline, pdf.title, pdf.author, pdf.engine
-    report = _report(pages, engine)
+        gathered = _Gathered()
+        for page in pdf.pages():
+            gathered.take(page, limits)
+        outline, fields, engine = pdf.outline, pdf.fields, pdf.engine
+    report = gathered.report(engine)
     builder = TextBuilder(limits)
-    _add_pages(builder, pages, outline)
+    _add_pages(builder, gathered.leaves, outline)
     text, blocks = builder.build()
-    if not blocks:
+    if not blocks or len(report.pages_need_ocr) == report.pages:
         raise ReadError(_why_empty(report))
-    return ReadDocument(text, blocks, title=title, author=author, report=report)
-
-
-def _pages(pdf: PdfFile, limits: ReadLimits) -> Iterator[Page]:
-    chars = 0
-    for page in pdf.pages():
-        chars += len(page.text)
-        if chars > limits.text_chars:
-            raise ReadError(
-                f"it holds more than {limits.text_chars:,} characters of text; split it, or raise the setting max_text_chars"
-            )
-        yield page
-
-
-def _report(pages: Sequence[Page], engine: str) -> IngestReport:
-    empty = [p.number for p in pages if not p.text.strip()]
-    need_ocr = tuple(p.number for p in pages if p.has_image and not p.text.strip())
-    garbled = tuple(p.number for p in pages if _is_garbled(p.text))
-    warnings = [f"page {p.number} could not be read ({p.error})" for p in pages if p.error][:20]
-    if need_ocr:
-        warnings.append(f"{len(need_ocr)} of {len(pages)} pages are images and need OCR")
-    if garbled:
-        warnings.append(f"{len(garbled)} of {len(pages)} pages have fonts that give no readable text")
-    return IngestReport(
-        reader=f"pdf ({engine})",
-        pages=len(pages),
-        pages_empty=tuple(number for number in empty if number not in set(need_ocr)),
-        pages_garbled=garbled,
-        pages_need_ocr=need_ocr,
-        characters_read=sum(len(p.text) for p in pages),
-        warnings=tuple(warnings),
+    return ReadDocument(
+        text,
+        blocks,
+        title=fields.title,
+        author=fields.author,
+        language=_sound_language(fields.language, text),
+        created_at=fields.created_at,
+        updated_at=fields.updated_at,
+        report=report,
     )
 
 
-def _is_garbled(text: str) -> bool:
-    visible = sum(map(len, text.split()))
-    return visible > 0 and len(_GARBLED.findall(text)) > _GARBLED_SHARE * visible
+@dataclass(slots=True)
+class _Gathered:
+    """What is kept of the pages read so far: their lines, and what is to be reported."""
+
+    leaves: list[Leaf] = field(default_factory=list)
+    characters: int = 0
+    empty: list[int] = field(default_factory=list)
+    garbled: list[int] = field(default_factory=list)
+    need_ocr: list[int] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def take(self, page: Page, limits: ReadLimits) -> None:
+        """Raises ReadError when the pages hold more text than is allowed."""
+        self.characters += len(page.text)
+        if self.characters > limits.text_chars:
+            raise ReadError(
+                f"it holds more than {limits.text_chars:,} characters of text; split it, or raise the setting max_text_chars"
+            )
+        garbled = is_garbled(page)
+        if garbled:
+            self.garbled.append(page.number)
+        if needs_ocr(page):
+            self.need_ocr.append(page.number)
+        elif not page.text.strip():
+            self.empty.append(page.number)
+        if page.error and len(self.errors) < _LISTED_ERRORS:
+            self.errors.append(f"page {page.number} could not be read ({page.error})")
+        self.leaves.append(Leaf(page.number, [] if garbled else list(_lines(page))))
+
+    def report(self, engine: str) -> IngestReport:
+        """What a person should know of how the file was read."""
+        pages = len(self.leaves)
+        warnings = list(self.errors)
+        if self.need_ocr:
+            warnings.append(f"{len(self.need_ocr)} of {pages} pages are images and need OCR")
+        if self.garbled:
+            warnings.append(f"{len(self.garbled)} of {pages} pages have fonts that give no readable text")
+        return IngestReport(
+            reader=f"pdf ({engine})",
+            pages=pages,
+            pages_empty=tuple(self.empty),
+            pages_garbled=tuple(self.garbled),
+            pages_need_ocr=tuple(self.need_ocr),
+            characters_read=self.characters,
+            warnings=tuple(warnings),
+        )
+
+
+def _lines(page: Page) -> Iterator[Line]:
+    """The page's lines in reading order, without those of a contents page."""
+    if page.rows is not None:
+        yield from lay_out(page)
+        return
+    for text in clean(page.text).split("\n"):
+        if not is_contents_line(text):
+            yield Line(text)
 
 
 def _why_empty(report: IngestReport) -> str:
@@ -103,116 +136,66 @@ def _why_empty(report: IngestReport) -> str:
         return f"it needs OCR: its {report.pages} pages are images without text; make a searchable PDF of it first"
     if report.pages_garbled:
         return "its fonts give no readable text; print it to a new PDF, or run OCR over it"
+    if report.warnings:
+        return f"none of its {report.pages} pages could be read: {report.warnings[0]}; export it again"
     return f"its {report.pages} pages hold no text"
 
 
-def _add_pages(builder: TextBuilder, pages: Sequence[Page], outline: Sequence[OutlineEntry]) -> None:
-    lines_by_page = [_lines(page) for page in pages]
-    furniture = _furniture(pages, lines_by_page)
-    contents = _Contents(outline)
-    for page, lines in zip(pages, lines_by_page, strict=True):
-        contents.begin_page(page.number)
-        stretch: list[str] = []
-        for line in (*_without_furniture(page, lines, furniture), None):
-            heading = contents.heading(line, page.number) if line else None
-            if line is not None and heading is None:
-                stretch.append(line)
-                continue
-            for kind, text, _ in paragraphs(stretch, hyphenated=True, headings=False):
-                builder.add(text, kind, contents.path, page.number)
-            stretch = []
-            if heading is not None:
-                above = contents.enter(heading)
-                builder.add(heading.title, Kind.HEADING, above, page.number)
-
-
-def _lines(page: Page) -> list[str]:
-    if _is_garbled(page.text):
-        return []
-    return [line for line in clean(page.text).split("\n") if not _CONTENTS_DOTS.search(line)]
-
-
-def _edges(lines: list[str]) -> set[int]:
-    filled = [i for i, line in enumerate(lines) if line.strip()]
-    return {*filled[:_EDGE_LINES], *filled[-_EDGE_LINES:]}
-
-
-def _shapes(line: str, page: int) -> set[str]:
-    """What a header or footer has in common on all its pages: its words, and a number that counts the pages.
-
-    The line as it is, and with its first, its last or all of its numbers written as their distance to `page`.
-    """
-    text = " ".join(line.split())
-    numbers = list(_NUMBER.finditer(text))
-    shapes = {text, _NUMBER.sub(lambda match: f"#{int(match[0]) - page}", text)}
-    for number in numbers[:1] + numbers[-1:]:
-        shapes.add(f"{text[: number.start()]}#{int(number[0]) - page}{text[number.end() :]}")
-    return shapes
-
-
-def _furniture(pages: Sequence[Page], lines_by_page: list[list[str]]) -> set[str]:
-    """Shapes of the lines at the edges of at least every other page."""
-    votes: Counter[str] = Counter()
-    for page, lines in zip(pages, lines_by_page, strict=True):
-        votes.update(set().union(*(_shapes(lines[i], page.number) for i in _edges(lines))))
-    filled = sum(1 for lines in lines_by_page if lines)
-    # Left and right pages may differ, and a chapter's first page often has none.
-    least = max(_FURNITURE_PAGES, _FURNITURE_SHARE * filled)
-    return {shape for shape, count in votes.items() if count >= least}
-
-
-def _without_furniture(page: Page, lines: list[str], furniture: set[str]) -> Iterator[str]:
-    edges = _edges(lines)
-    for i, line in enumerate(lines):
-        if i in edges and (
-            _is_page_number(line, page.number) or not furniture.isdisjoint(_shapes(line, page.number))
-        ):
-            continue
-        yield line
-
-
-def _is_page_number(line: str, page: int) -> bool:
-    match = _PAGE_NUMBER.fullmatch(line.strip())
-    return match is not None and int(match[1]) == page
-
-
-class _Contents:
-    """Walks the outline along with the pages: a line that repeats an entry's title on its page is that heading."""
-
-    def __init__(self, outline: Sequence[OutlineEntry]) -> None:
-        self._entries = sorted(outline, key=lambda entry: entry.page)
-        self._next = 0
-        self._headings = HeadingPath()
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        return self._headings.path
-
-    def enter(self, entry: OutlineEntry) -> tuple[str, ...]:
-        """Opens the heading; gives the path above it."""
-        return self._headings.enter(entry.level, entry.title)
-
-    def begin_page(self, page: int) -> None:
-        """Opens what the pages before should have shown, but did not."""
-        while self._next < len(self._entries) and self._entries[self._next].page < page:
-            self.enter(self._entries[self._next])
-            self._next += 1
-
-    def heading(self, line: str, page: int) -> OutlineEntry | None:
-        """The entry that `line` is the heading of."""
-        key = _letters(line)
-        for i in range(self._next, min(self._next + 8, len(self._entries))):
-            entry = self._entries[i]
-            if entry.page != page:
-                break
-            if key and key == _letters(entry.title):
-                for missed in self._entries[self._next : i]:
-                    self.enter(missed)
-                self._next = i + 1
-                return entry
+def _sound_language(language: str | None, text: str) -> str | None:
+    """The language that the file names; None where its script says otherwise: programs name their own user's."""
+    if language is None:
         return None
+    sample = text[:20_000]
+    share = len(_CJK.findall(sample)) / max(1, len(sample))
+    return language if (language in _CJK_LANGUAGES) == (share > 0.1) else None
 
 
-def _letters(text: str) -> str:
-    """Letters and digits only, lower case: outlines and pages disagree about spaces and dots."""
-    return "".join(filter(str.isalnum, text)).lower()
+def _add_pages(builder: TextBuilder, leaves: Sequence[Leaf], outline: Sequence[OutlineEntry]) -> None:
+    furniture = Furniture(leaves, (entry.title for entry in outline))
+    own = [Leaf(leaf.number, furniture.without(leaf)) for leaf in leaves]
+    lines = [leaf.lines for leaf in own]
+    writer = _Writer(builder, Hyphens(lines), Contents(outline), HeadingSizes([] if outline else lines))
+    for leaf in own:
+        writer.add_page(leaf)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes the pages' lines as blocks, each under its headings."""
+
+    builder: TextBuilder
+    hyphens: Hyphens
+    contents: Contents
+    sizes: HeadingSizes
+
+    def add_page(self, leaf: Leaf) -> None:
+        self.contents.begin_page(leaf.number)
+        for level, stretch in with_levels(stretches(leaf.lines), self.sizes):
+            text = self.hyphens.undone(joined_lines([line.text for line in stretch]))
+            outlined = self.contents.level(text, leaf.number)
+            if level or outlined:
+                self._add_heading(outlined or level, text, leaf.number)
+            else:
+                self._add_text(stretch, leaf.number)
+
+    def _add_text(self, stretch: Sequence[Line], page: int) -> None:
+        """A stretch's text, and the headings among its lines."""
+        text: list[Line] = []
+        for line in stretch:
+            level = self.contents.level(line.text, page)
+            if level:
+                self._add_paragraphs(text, page)
+                self._add_heading(level, line.text, page)
+                text = []
+            else:
+                text.append(line)
+        self._add_paragraphs(text, page)
+
+    def _add_heading(self, level: int, text: str, page: int) -> None:
+        title = clean(" ".join(text.split()))
+        self.builder.add(title, Kind.HEADING, self.contents.enter(level, title), page)
+
+    def _add_paragraphs(self, stretch: Sequence[Line], page: int) -> None:
+        if stretch:
+            for kind, text, _ in paragraphs_of(stretch):
+                self.builder.add(self.hyphens.undone(text), kind, self.contents.path, page)

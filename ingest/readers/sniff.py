@@ -1,12 +1,16 @@
-"""Which reader a file wants: by its first bytes, then by its name."""
+"""Which reader a file wants: by its first bytes and, of an archive, by what it holds; then by its name."""
 
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path, PurePath
-from typing import Final
+from typing import Any, Final
 
+from docradar import formats
 from docradar.documents import Split
 from docradar.errors import ReadError
+from ingest.readers import archive
+from ingest.readers.container import Expander
 from ingest.readers.document import ReadDocument, ReadLimits
 
 Reader = Callable[[Path, ReadLimits], ReadDocument]
@@ -18,15 +22,38 @@ READERS: Final = {
     "markdown": "ingest.readers.markdown:read",
     "pdf": "ingest.readers.pdf:read",
     "pdf-safe": "ingest.readers.pdf:read_with_pypdf",
+    "html": "ingest.readers.html:read",
+    "docx": "ingest.readers.docx:read",
+    "csv": "ingest.readers.tables:read",
+    "rst": "ingest.readers.rst:read",
+    "asciidoc": "ingest.readers.asciidoc:read",
+    "eml": "ingest.readers.mail:read",
+    "mhtml": "ingest.readers.mhtml:read",
+    "confluence-html": "ingest.readers.confluence_html:read",
+    "confluence-word": "ingest.readers.confluence_html:read_word",
+    "confluence-page": "ingest.readers.confluence_storage:read",
 }
-CAN_READ: Final = "docradar reads plain text, Markdown and PDF"
+# The same of containers, which hold documents instead of text.
+EXPANDERS: Final = {
+    "zip": "ingest.readers.archive:expand",
+    "confluence-html-space": "ingest.readers.confluence_html:expand",
+    "confluence-xml-space": "ingest.readers.confluence_xml:expand",
+    "confluence-csv-space": "ingest.readers.confluence_csv:expand",
+}
+CAN_READ: Final = "docradar reads text, Markdown, reStructuredText, AsciiDoc, HTML, PDF, DOCX, CSV, mail, Confluence exports, and zip archives of these"
 
 _HEAD_BYTES: Final = 4096
-_MARKDOWN_SUFFIXES: Final = frozenset({".md", ".markdown", ".mdown", ".mkd", ".mdx"})
+_SUFFIXES: Final = {
+    ".md": "markdown", ".markdown": "markdown", ".mdown": "markdown", ".mkd": "markdown", ".mdx": "markdown",
+    ".html": "html", ".htm": "html", ".xhtml": "html", ".xht": "html", ".csv": "csv", ".tsv": "csv", ".tab": "csv",
+    ".rst": "rst", ".rest": "rst", ".adoc": "asciidoc", ".asciidoc": "asciidoc", ".asc": "asciidoc",
+}  # fmt: skip
+_MEDIA_TYPES: Final = {
+    "text/markdown": "markdown", "text/html": "html", "application/xhtml+xml": "html", "text/csv": "csv",
+    "text/tab-separated-values": "csv", "text/x-rst": "rst", "text/prs.fallenstein.rst": "rst", "text/asciidoc": "asciidoc",
+}  # fmt: skip
 _MAGIC: Final = (
-    (b"PK\x03\x04", "a zip archive or an Office document"),
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document, or one with a password"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ\x00", "an xz archive"),
@@ -42,11 +69,25 @@ _MAGIC: Final = (
     (b"{\\rtf", "an RTF document"),
     (b"%!PS", "a PostScript document"),
 )
-_HTML_STARTS: Final = (b"<!doctype html", b"<html", b"<head", b"<body")
+_HTML_START: Final = re.compile(
+    rb"(?:<\?xml[^>]*>|<!--.*?-->|\s)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+)
+_HEADER_LINE: Final = re.compile(rb"(?:From |[A-Za-z][A-Za-z0-9-]{1,40}:)")
+_MAIL_HEADERS: Final = re.compile(
+    rb"^(?:MIME-Version|Received|Message-ID|Return-Path):", re.MULTILINE | re.IGNORECASE
+)
+_MAIL_WORDS: Final = re.compile(rb"^(?:From|To|Subject|Date|Content-Type):", re.MULTILINE | re.IGNORECASE)
+_RELATED: Final = re.compile(rb"^Content-Type:\s*multipart/related", re.MULTILINE | re.IGNORECASE)
 
 
-def reader_for(path: Path, filename: str, media_type: str = "", split: Split = Split.AUTO) -> str:
-    """The name in `READERS` of the reader for the file at `path`, uploaded as `filename`.
+def reader_for(
+    path: Path,
+    filename: str,
+    media_type: str = "",
+    split: Split = Split.AUTO,
+    limits: ReadLimits | None = None,
+) -> str:
+    """The name in `READERS` or `EXPANDERS` of what reads the file at `path`, uploaded as `filename`.
 
     Raises:
         ReadError: The file is empty, or of a kind that cannot be read.
@@ -55,30 +96,71 @@ def reader_for(path: Path, filename: str, media_type: str = "", split: Split = S
         head = file.read(_HEAD_BYTES)
     if not head:
         raise ReadError("it is empty (0 bytes); upload a file that has content")
+    if media_type == archive.CONFLUENCE_PAGE:
+        return "confluence-page"
+    if head.startswith(b"PK") and head[2:4] in (b"\x03\x04", b"\x05\x06", b"\x06\x06"):
+        return _in_zip(path, limits or ReadLimits())
     if b"%PDF-" in head[:1024]:
         return "pdf"
-    kind = _unreadable_kind(head)
-    if kind:
-        raise ReadError(f"it is {kind}, which cannot be read yet; {CAN_READ}: convert it to one of these")
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            raise _unreadable(kind)
     suffix = PurePath(filename).suffix.lower()
     if suffix == ".pdf" or media_type == "application/pdf":
         raise ReadError("it is named as a PDF, but does not begin as one; export or download it again")
-    if split is Split.LINES:
-        return "lines"
-    return "markdown" if suffix in _MARKDOWN_SUFFIXES or media_type == "text/markdown" else "text"
+    return _mail(head, suffix) or _text(path, head, suffix, media_type, split)
 
 
-def _unreadable_kind(head: bytes) -> str | None:
-    for magic, kind in _MAGIC:
-        if head.startswith(magic):
-            return kind
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML_STARTS):
-        return "an HTML page"
-    return None
+def _in_zip(path: Path, limits: ReadLimits) -> str:
+    kind = archive.kind_of(path, limits)
+    if kind in READERS or kind in EXPANDERS:
+        return kind
+    raise _unreadable(kind)
+
+
+def _unreadable(kind: str) -> ReadError:
+    return ReadError(f"it is {kind}, which cannot be read yet; {CAN_READ}: convert it to one of these")
+
+
+def _mail(head: bytes, suffix: str) -> str | None:
+    """The reader of a message or of a page saved as one; None for what is neither."""
+    start = head.lstrip(b"\xef\xbb\xbf\r\n")
+    if not _HEADER_LINE.match(start):
+        return None
+    headers = re.split(rb"\r?\n\r?\n", start, maxsplit=1)[0]
+    words = len(_MAIL_WORDS.findall(headers))
+    if not words or not (_MAIL_HEADERS.search(headers) or suffix == ".eml"):
+        return None
+    # Word saves Confluence's page again in its own way, and without that subject.
+    if formats.is_confluence_word(headers) or (suffix == ".doc" and _RELATED.search(headers)):
+        return "confluence-word"
+    return "mhtml" if _RELATED.search(headers) and suffix != ".eml" else "eml"
+
+
+def _text(path: Path, head: bytes, suffix: str, media_type: str, split: Split) -> str:
+    named = _SUFFIXES.get(suffix) or _MEDIA_TYPES.get(media_type) or "text"
+    if named == "html" or _HTML_START.match(head.removeprefix(b"\xef\xbb\xbf")):
+        return "confluence-html" if _is_confluence_page(path) else "html"
+    return "lines" if split is Split.LINES else named
+
+
+def _is_confluence_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        return formats.is_confluence_html(file.read(formats.HEAD_BYTES))
 
 
 def load(name: str) -> Reader:
     """The reader of that name, or the one at `module:function`."""
-    module, _, function = READERS.get(name, name).partition(":")
-    reader: Reader = getattr(import_module(module), function)
+    reader: Reader = _load(READERS.get(name, name))
     return reader
+
+
+def load_expander(name: str) -> Expander:
+    """The expander of that name."""
+    expander: Expander = _load(EXPANDERS[name])
+    return expander
+
+
+def _load(place: str) -> Any:
+    module, _, function = place.partition(":")
+    return getattr(import_module(module), function)
