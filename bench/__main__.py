@@ -16,7 +16,21 @@ from typing import Final
 from bench.figures import Figure, table
 
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
-SUITES: Final = ("reading", "queue", "index", "embedding", "start", "ingest", "search", "upload", "edit")
+SUITES: Final = (
+    "reading",
+    "pdf_reading",
+    "html_reading",
+    "office_reading",
+    "export_reading",
+    "queue",
+    "index",
+    "embedding",
+    "start",
+    "ingest",
+    "search",
+    "upload",
+    "edit",
+)
 PACKAGES: Final = (
     "torch",
     "sentence-transformers",
@@ -25,6 +39,8 @@ PACKAGES: Final = (
     "litestar",
     "sqlalchemy",
     "pypdfium2",
+    "selectolax",
+    "lxml",
 )
 
 

@@ -90,6 +90,7 @@ def _point(number: int, vector: "np.ndarray[tuple[int], np.dtype[np.float32]]") 
         media_type="text/markdown",
         created_at=MOMENT,
         updated_at=MOMENT,
+        stored_at=MOMENT,
         language="zh",
         tags=("payments",),
     )
