@@ -53,7 +53,15 @@ def whole(running: Cluster, members: int = MEMBERS) -> None:
     assert len(running.search("page", limit=100)) == members
 
 
-@pytest.mark.parametrize("failpoint", ["after_member:1", "after_member:5", "after_members", "after_wait"])
+@pytest.mark.parametrize(
+    "failpoint",
+    [
+        pytest.param("after_member:1", marks=pytest.mark.slow),
+        "after_member:5",
+        pytest.param("after_members", marks=pytest.mark.slow),
+        "after_wait",
+    ],
+)
 def test_killed_at_a_step_of_unpacking(
     launcher: Launcher, tmp_path: Path, database_url: str, failpoint: str
 ) -> None:
@@ -102,6 +110,7 @@ def test_a_clean_stop_leaves_it_waiting(launcher: Launcher, tmp_path: Path, data
         assert second.stop() == 0
 
 
+@pytest.mark.slow
 def test_two_workers_share_it_and_one_is_killed(
     launcher: Launcher, tmp_path: Path, database_url: str
 ) -> None:
@@ -121,6 +130,7 @@ def test_two_workers_share_it_and_one_is_killed(
         assert running.audit() == Audit(MEMBERS + 1, MEMBERS, orphans=0, holes=0)
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_stopped_while_it_unpacked_delivers_nothing_when_it_wakes(
     launcher: Launcher, tmp_path: Path, database_url: str
 ) -> None:
@@ -159,6 +169,7 @@ def test_canceled_while_it_waits(launcher: Launcher, tmp_path: Path, database_ur
         assert running.audit() == Audit(ready, ready, orphans=0, holes=0)
 
 
+@pytest.mark.slow
 def test_a_newer_export_takes_over_from_one_that_waits(
     launcher: Launcher, tmp_path: Path, database_url: str
 ) -> None:
@@ -180,6 +191,7 @@ def test_a_newer_export_takes_over_from_one_that_waits(
         assert running.audit() == Audit(MEMBERS - 1, MEMBERS - 2, orphans=0, holes=0)
 
 
+@pytest.mark.slow
 def test_killed_while_it_deletes_what_has_vanished(
     launcher: Launcher, tmp_path: Path, database_url: str
 ) -> None:
@@ -198,6 +210,7 @@ def test_killed_while_it_deletes_what_has_vanished(
         assert running.audit() == Audit(MEMBERS - 5, MEMBERS - 6, orphans=0, holes=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failpoint", ["", "after_delete_members", "after_delete:3"])
 def test_deleted_with_all_that_is_in_it(
     launcher: Launcher, tmp_path: Path, database_url: str, failpoint: str

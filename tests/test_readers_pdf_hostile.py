@@ -97,6 +97,7 @@ async def test_what_holds_nothing_says_so(
 SHARED = pdf_files.drawn(b"The same words again and again, on every page of it.", 20_000)
 
 
+@pytest.mark.slow
 @ENGINES
 @pytest.mark.parametrize(
     "make",
