@@ -30,6 +30,7 @@ SUITES: Final = (
     "search",
     "upload",
     "edit",
+    "hostile",
 )
 PACKAGES: Final = (
     "torch",

@@ -13,7 +13,7 @@ from statistics import median
 import numpy as np
 
 from bench.figures import Figure, percentile
-from bench.served import Served, served
+from bench.served import Served, latencies, served
 from bench.texts import plain_text, sentences
 from docradar.documents import Passage
 from docradar.embedding.choice import load_embedder
@@ -148,11 +148,11 @@ def _eight_at_once(service: Served, queries: list[str]) -> float:
 
 
 def _during_ingest(service: Served, queries: list[str]) -> Iterator[Figure]:
-    idle = _latencies(service, [f"{query} a" for query in queries])
+    idle = latencies(service, [f"{query} a" for query in queries])
     job = service.put(plain_text(sentences(20_000, seed=3)), external_id="bulk")
     while service.client.get(f"/v1/jobs/{job['id']}").json()["stage"] != "embedding":
         time.sleep(0.05)
-    busy = _latencies(service, [f"{query} b" for query in queries])
+    busy = latencies(service, [f"{query} b" for query in queries])
     assert service.client.get(f"/v1/jobs/{job['id']}").json()["state"] == "running", (
         "the ingest ended too early"
     )
@@ -163,12 +163,3 @@ def _during_ingest(service: Served, queries: list[str]) -> Iterator[Figure]:
     yield Figure(
         "p95 while an ingest runs / idle", percentile(busy, 0.95) / percentile(idle, 0.95), "", "≤ 2.5"
     )
-
-
-def _latencies(service: Served, queries: list[str]) -> list[float]:
-    latencies = []
-    for query in queries:
-        started = time.perf_counter()
-        service.search(query)
-        latencies.append((time.perf_counter() - started) * 1e3)
-    return latencies

@@ -58,6 +58,16 @@ class Served:
         return self.client.post("/v1/search", json={"query": query} | fields).raise_for_status().json()
 
 
+def latencies(service: Served, queries: list[str]) -> list[float]:
+    """Milliseconds that each search takes, one after another."""
+    spent = []
+    for query in queries:
+        started = time.perf_counter()
+        service.search(query)
+        spent.append((time.perf_counter() - started) * 1e3)
+    return spent
+
+
 @contextmanager
 def served(data_dir: Path, **settings: Any) -> Iterator[Served]:
     """A service of its own; ended with the block."""

@@ -143,3 +143,14 @@ class TestSinglePages:
         found = read(tmp_path, path, "page.doc")
         assert found.units == exports.expected_units(SPACE, page, Export.WORD)
         assert found.fields.title == page.title
+
+
+def test_a_pdf_export_gives_the_units_of_its_pages_and_no_furniture(tmp_path: Path) -> None:
+    found = read(tmp_path, files.write(tmp_path, "space.pdf", exports.pdf_export(SPACE)), "space.pdf")
+    expected = exports.pdf_units(SPACE)
+    assert [text for _, text, _ in found.units if text in {text for _, text, _ in expected}] == [
+        text for _, text, _ in expected
+    ]
+    shown = " ".join(text for _, text, _ in found.units)
+    assert not any(furniture in shown for furniture in exports.PDF_FURNITURE)
+    assert "Table of Contents" not in shown

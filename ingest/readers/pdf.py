@@ -21,7 +21,7 @@ from ingest.readers.pdf_furniture import Furniture, Leaf
 from ingest.readers.pdf_headings import Contents, HeadingSizes, with_levels
 from ingest.readers.pdf_layout import lay_out
 from ingest.readers.pdf_legibility import is_garbled, needs_ocr
-from ingest.readers.pdf_lines import Line, is_contents_line
+from ingest.readers.pdf_lines import Line, is_contents_line, without_contents_title
 from ingest.readers.pdf_page import OutlineEntry, Page, PdfFile
 from ingest.readers.pdf_paragraphs import Hyphens, paragraphs_of, stretches
 from ingest.readers.pdf_pdfium import open_pdfium
@@ -100,7 +100,8 @@ class _Gathered:
             self.empty.append(page.number)
         if page.error and len(self.errors) < _LISTED_ERRORS:
             self.errors.append(f"page {page.number} could not be read ({page.error})")
-        self.leaves.append(Leaf(page.number, [] if garbled else list(_lines(page))))
+        lines = [] if garbled else without_contents_title(list(_lines(page)), page.text)
+        self.leaves.append(Leaf(page.number, lines))
 
     def report(self, engine: str) -> IngestReport:
         """What a person should know of how the file was read."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from docradar.documents import Kind
+from ingest.readers.document import clean
 from ingest.readers.lines import paragraphs
 from ingest.readers.pdf_segments import HAN, HYPHENS, Row
 
@@ -16,6 +17,7 @@ _SENTENCE_ENDS: Final = tuple(".!?。！？…:：;；")
 _RUNNING_ON: Final = tuple(",.;:!?)]}，。；：！？）】》」”、")
 _WORD_START: Final = re.compile(r"[^\W\d_]{2}")
 _CONTENTS_CHARS: Final = 200  # of a line's end that are looked at
+_CONTENTS_TITLE: Final = re.compile(r"(?:table of )?contents|目\s*[录錄次]", re.IGNORECASE)
 _CONTENTS_DOTS: Final = re.compile(r"(?:\.\s?|…|·\s?){4,}\s*(?:\d+|[ivxlc]+)?\s*$")
 
 
@@ -73,6 +75,14 @@ def is_list_item(text: str) -> bool:
         return False  # as nearly all lines: it saves a second in a thousand pages
     found = next(iter(paragraphs([text], headings=False)), None)
     return found is not None and found.kind is Kind.LIST_ITEM
+
+
+def without_contents_title(lines: list["Line"], page_text: str) -> list["Line"]:
+    """The lines of a page without the title of its table of contents, whose entries are not among them any more."""
+    titles = [line for line in lines if _CONTENTS_TITLE.fullmatch(line.text.strip())]
+    if not titles or not any(map(is_contents_line, clean(page_text).split("\n"))):
+        return lines
+    return [line for line in lines if line not in titles]
 
 
 def is_contents_line(text: str) -> bool:
