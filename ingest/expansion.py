@@ -40,7 +40,7 @@ class Expansion:
         self._source = key.source
         if key.source == UPLOAD_SOURCE:
             self._source = _short(_clean(container.source), FIELD_CHARS["source"]) or UPLOAD_SOURCE
-        self._prefix = "" if container.bundle else f"{key.external_id}/"
+        self._prefix = "" if container.global_ids else f"{key.external_id}/"
         self._fields = replace(document.fields, title="", url=None)
         self.bundle = storable_id(container.bundle or f"{UPLOAD_SOURCE}:{key.external_id}")
 

@@ -68,7 +68,7 @@ def _member(prepared: Prepared, path: Path, document: str) -> Member:
     if prepared.container is None:
         raise ReadError(f"{path.name} is one document, and holds no others; leave the document's id out")
     for member in prepared.members():
-        if member.external_id == document:
+        if document in (member.external_id, f"{path.name}/{member.external_id}"):
             return member
     raise ReadError(f"{path.name} holds no document {document!r}; without an id its documents are listed")
 

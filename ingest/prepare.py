@@ -7,7 +7,7 @@ Of a container it holds the `documents` folder and `summary` instead.
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,8 @@ __all__ = ["PrepareRequest", "Prepared", "PreparedPassage", "ReadLimits", "prepa
 
 _LENGTH: Final = struct.Struct("<I")
 _DOCUMENTS: Final = "documents"
+_MOST_NAMES: Final = 50
+_NAME_CHARS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,7 @@ def _read(request: PrepareRequest, name: str) -> Summary:
         document.report,
         units_cut=counts.cut,
         units_merged=counts.merged,
+        macros_dropped=_bounded(document.report.macros_dropped),
         characters_indexed=sum(block.span.end - block.span.start for block in document.blocks),
     )
     fields = DocumentFields(
@@ -176,6 +179,14 @@ def _read(request: PrepareRequest, name: str) -> Summary:
         updated_at=document.updated_at,
     )
     return Summary(fields, report, units, passages)
+
+
+def _bounded(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts by name, of which a file may make up as many as it likes: the commonest, and the others together."""
+    ranked = sorted(counts.items(), key=lambda named: -named[1])
+    bounded = {name[:_NAME_CHARS]: count for name, count in ranked[:_MOST_NAMES]}
+    others = sum(count for _, count in ranked[_MOST_NAMES:])
+    return bounded | ({"others": others} if others else {})
 
 
 def _write_passages(

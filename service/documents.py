@@ -240,7 +240,8 @@ async def _store(form: Form, runtime: Runtime) -> list[PutOutcome]:
     keys = await asyncio.to_thread(lambda: [_key_of(upload, file) for file in form.files])
     if len(set(keys)) < len(keys):
         raise InvalidRequestError(
-            "two files of the upload have the same name; rename one, or send them one by one with external_id"
+            "two files of the upload would be one document, by their name or the id of the page in them; send them one by "
+            "one with external_id, or one of them"
         )
     return [
         await asyncio.to_thread(_store_file, runtime, key, fields, file, upload.split, prune=prune)

@@ -19,13 +19,13 @@ def _described(description: str, **schema: object) -> Schema:
 _FIELDS: dict[str, Schema] = {
     "collection": _described("Collection; `default` when left out.", max_length=64),
     "source": _described(
-        "Where the document comes from; `upload` when left out. Of a container's documents, `upload` means as the "
-        "container says, such as `confluence`.",
+        "Where the document comes from; `upload` when left out. Of a container's documents, and of pages that Confluence "
+        "exports, `upload` means as the file says, such as `confluence`.",
         max_length=128,
     ),
     "external_id": _described(
-        "The document's id where it comes from. Left out, it is the file's name, or of a text one made from its content, "
-        "so that a changed text is another document: give an id to replace it.",
+        "The document's id where it comes from. Left out, it is the file's name, of a page exported by Confluence the page's id, and of "
+        "a text one made from its content, so that a changed text is another document: give an id to replace it.",
         max_length=1000,
     ),
     "title": _described("Title; read from the file when left out.", max_length=1000),

@@ -1,6 +1,7 @@
 """Zip archives as containers: what comes out, what is counted, and what means harm."""
 
 import io
+import stat
 import uuid
 import zipfile
 from pathlib import Path
@@ -62,6 +63,7 @@ async def test_files_that_can_be_read_come_out_as_they_went_in(tmp_path: Path) -
         "images": 1,
         "archives within it": 1,
         "files of other kinds": 1,
+        "hidden files": 2,
     }
 
 
@@ -101,6 +103,59 @@ async def test_a_name_given_twice_fails_the_second_time(tmp_path: Path) -> None:
     assert "the same name" in found.report.documents_failed["a.txt"]
 
 
+@pytest.mark.parametrize("encoding", ["gb18030", "big5", "shift_jis", "utf-8"])
+async def test_names_that_old_packers_wrote_in_their_own_encoding(encoding: str, tmp_path: Path) -> None:
+    names = {
+        "gb18030": "文档/退款诚信说明.md",
+        "big5": "文件/退款說明與規則.md",
+        "shift_jis": "資料/返金のてびき.md",
+        "utf-8": "文档/退款说明.md",
+    }
+    name = names[encoding]
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for number in range(3):
+            archive.writestr(f"{number}#{'x' * len(name.encode(encoding))}", "Words.")
+    content = out.getvalue()
+    for number in range(3):
+        plain = f"{number}#{'x' * len(name.encode(encoding))}".encode()
+        content = content.replace(plain, f"{number}-".encode() + name.encode(encoding))
+    found = await unpack(tmp_path, content)
+    assert [member.external_id for member in found.members()] == [f"{number}-{name}" for number in range(3)]
+    assert found.report.documents_failed == {}
+
+
+async def test_backslashes_part_folders_and_links_are_left_out(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("docs\\b.md", "Words of b.")
+        archive.writestr("1: intro.md", "Words of the intro.")
+        link = zipfile.ZipInfo("link.md")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+    found = await unpack(tmp_path, out.getvalue())
+    assert [member.external_id for member in found.members()] == ["docs/b.md", "1: intro.md"]
+    assert found.report.documents_skipped == {"links": 1}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["site/index.html", "site/404.html", "site/guide/index.html", "site/styles/site.css"],
+        ["docs/a.md", "conf/entities.xml"],
+        ["data/content.csv", "data/bodycontent.csv", "a.md"],
+        ["content.xml", "a.md"],
+        ["word/document.xml", "a.md"],
+    ],
+)
+async def test_a_file_of_a_telling_name_does_not_make_an_export(names: list[str], tmp_path: Path) -> None:
+    found = await unpack(tmp_path, zipped({name: f"<p>The words of {name}.</p>" for name in names}))
+    assert found.container is not None
+    assert found.container.reader == "zip"
+    readable = [name for name in names if name.endswith((".html", ".md", ".csv"))]
+    assert [member.external_id for member in found.members()] == readable
+
+
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
@@ -124,7 +179,8 @@ async def test_limits_are_named_with_their_setting(limits: ReadLimits, reason: s
     ],
 )
 def test_office_files_of_other_kinds_are_named(marker: str, kind: str, tmp_path: Path) -> None:
-    path = files.write(tmp_path, "a", zipped({"[Content_Types].xml": "<Types/>", marker: "<x/>"}))
+    content = {"[Content_Types].xml": "<Types/>", "mimetype": "application/x", marker: "<x/>"}
+    path = files.write(tmp_path, "a", zipped(content))
     with pytest.raises(ReadError, match=kind):
         sniff.reader_for(path, "a")
 

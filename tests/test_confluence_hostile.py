@@ -24,6 +24,7 @@ from ingest.sandbox import Sandbox
 from tests.archives import zipped
 
 SMALL = ReadLimits(cpu_seconds=20, wall_seconds=60, memory_bytes=512 * 1024**2)
+DESCRIPTOR = "exportDescriptor.properties"
 START = '<?xml version="1.0"?>\n'
 
 
@@ -87,8 +88,8 @@ def broken() -> bytes:
         (giant_text, "broken or hostile XML"),
         (broken, "broken or hostile XML"),
         (lambda: export(), "it holds no document"),
-        (lambda: zipped({"entities.xml": b"\x00\xff" * 1000}), "broken or hostile XML"),
-        (lambda: zipped({"entities.xml": ""}), "broken or hostile XML"),
+        (lambda: zipped({"entities.xml": b"\x00\xff" * 1000, DESCRIPTOR: ""}), "broken or hostile XML"),
+        (lambda: zipped({"entities.xml": "", DESCRIPTOR: ""}), "broken or hostile XML"),
     ],
     ids=[
         "entity bomb",
@@ -120,6 +121,38 @@ async def test_control_characters_that_xml_forbids_are_left_out(tmp_path: Path) 
     assert (stored["title"], stored["body"][:20]) == ("Title", "<p>one two three </p")
 
 
+def test_many_comments_before_the_root_take_no_time(tmp_path: Path) -> None:
+    comments = "<!-- x -->\n" * 5000
+    entities = f"{START}{comments}<hibernate-generic>{page('<p>Words.</p>')}</hibernate-generic>"
+    content = zipped({"entities.xml": entities, DESCRIPTOR: ""})
+    assert prepare(request(tmp_path, content)).report.documents == 1
+
+
+def test_links_without_an_end_take_no_time(tmp_path: Path) -> None:
+    page_of = "<div id='main-content' class='wiki-content'><p>Words.</p>"
+    content = zipped(
+        {"index.html": "<table class='confluenceTable'></table>", "a_123.html": page_of + "<a " * 300_000}
+    )
+    assert prepare(request(tmp_path, content)).report.documents == 1
+
+
+def test_a_space_without_a_key_is_a_state_of_itself_only(tmp_path: Path) -> None:
+    page_of = "<div id='main-content' class='wiki-content'><p>Words.</p></div>"
+    index = "<title>Team</title><table class='confluenceTable'><tr><th>Schlüssel<td>ABC</table>"
+    found = prepare(request(tmp_path, zipped({"index.html": index, "a_123.html": page_of, "b.txt": "x"})))
+    assert found.container is not None
+    assert (found.container.bundle, found.container.global_ids) == ("", True)
+    assert found.report.documents_skipped == {"files that are no pages": 1}
+
+
+def test_a_page_that_makes_up_macros_has_a_short_report(tmp_path: Path) -> None:
+    macros = "".join(f"<img class='wysiwyg-unknown-macro' data-macro-name='m{n}'>" for n in range(5000))
+    html = f"<div id='main-content' class='wiki-content'><p>Words.</p>{macros}</div>"
+    found = prepare(request(tmp_path, html.encode(), "page.html"))
+    assert len(found.report.macros_dropped) == 51
+    assert found.report.macros_dropped["others"] == 4950
+
+
 def test_pages_in_a_loop_of_parents_have_a_path(tmp_path: Path) -> None:
     loop = "".join(
         f'<object class="Page"><id name="id">{n}</id><property name="title">P{n}</property>'
@@ -141,6 +174,16 @@ def read_page(folder: Path, body: str) -> ReadDocument:
 
 @pytest.mark.timeout(60)
 class TestPages:
+    def test_what_a_macro_shows_as_it_is_written_is_read(self, tmp_path: Path) -> None:
+        shown = (
+            '<p>Before<ac:structured-macro ac:name="status"><ac:parameter ac:name="title">WIP</ac:parameter>'
+            "</ac:structured-macro>after</p><ac:structured-macro ac:name='markdown'><ac:plain-text-body>"
+            "<![CDATA[# Limits\n\nA clerk may refund 200 euros.]]></ac:plain-text-body></ac:structured-macro>"
+        )
+        document = read_page(tmp_path, shown)
+        assert document.text == "Before WIP after\n\n# Limits\n\nA clerk may refund 200 euros."
+        assert document.report.macros_dropped == {}
+
     def test_one_that_is_not_well_formed_is_read_as_far_as_it_can_be(self, tmp_path: Path) -> None:
         document = read_page(tmp_path, "<p>First words.</p><p>Second <b>words.</p><p>Third words.</p>")
         assert "First words." in document.text

@@ -56,11 +56,18 @@ def test_documents_of_an_archive_are_known_by_its_name_and_theirs() -> None:
 
 
 def test_documents_of_a_bundle_are_known_by_their_own_ids_alone() -> None:
-    said = Container("confluence-xml", bundle="confluence:ENG", source="confluence")
+    said = Container("confluence-xml", bundle="confluence:ENG", global_ids=True, source="confluence")
     for name in ("export-1.zip", "export-2.zip"):
         expansion = Expansion(container(external_id=name), said)
         assert expansion.key(member("4711")) == DocumentKey("team", "confluence", "4711")
         assert expansion.bundle == "confluence:ENG"
+
+
+def test_a_space_that_does_not_say_which_it_is_is_a_state_of_its_own_upload() -> None:
+    said = Container("confluence-html-space", global_ids=True, source="confluence")
+    expansion = Expansion(container(external_id="export-1.zip"), said)
+    assert expansion.key(member("4711")) == DocumentKey("team", "confluence", "4711")
+    assert expansion.bundle == "upload:export-1.zip"
 
 
 @pytest.mark.parametrize(

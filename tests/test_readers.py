@@ -258,6 +258,11 @@ class TestSniffing:
         with pytest.raises(ReadError, match=reason):
             sniff.reader_for(files.write(tmp_path, "x", content), name)
 
+    @pytest.mark.parametrize("name", ["a.md", "a.txt", "a.html"])
+    def test_many_comments_before_anything_take_no_time(self, tmp_path: Path, name: str) -> None:
+        path = files.write(tmp_path, name, "<!-- one line -->\n" * 100 + "text that begins with %PDF-1.7")
+        assert sniff.reader_for(path, name) == {"a.md": "markdown", "a.txt": "text", "a.html": "html"}[name]
+
     def test_binary_named_as_text_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(ReadError, match="binary"):
             read(tmp_path, "a.txt", bytes(range(256)) * 40)

@@ -1,16 +1,18 @@
 """A zip of documents: each file that can be read becomes a document under its path; what cannot is counted."""
 
 import re
+import stat
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from docradar.errors import ReadError
 from ingest.readers.container import Container, Unpacked
-from ingest.readers.document import ReadLimits
+from ingest.readers.encoding import decode
 
 _PIECE_BYTES: Final = 1 << 20
 # Deflate cannot do better than about 1,030 : 1; text and office files stay far below a tenth of that.
@@ -20,6 +22,8 @@ _ENTRY_BYTES: Final = 46  # the least that the central directory needs for an en
 _END: Final = struct.Struct("<4s4H2LH")
 _DAMAGED: Final = "it is damaged or cut off: its directory cannot be read; download or pack it again"
 _ENCRYPTED: Final = 0x1
+_UTF8: Final = 0x800
+_ABSOLUTE: Final = re.compile(r"/|[A-Za-z]:/")
 _HIDDEN: Final = ("__MACOSX", ".")
 _READ: Final = frozenset({
     "", ".txt", ".text", ".log", ".md", ".markdown", ".mdown", ".mkd", ".mdx", ".rst", ".rest", ".adoc", ".asciidoc", ".asc",
@@ -29,24 +33,15 @@ _IMAGES: Final = frozenset(
     {".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".bmp", ".tif", ".tiff", ".ico", ".heic"}
 )
 _ARCHIVES: Final = frozenset({".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar", ".zst", ".jar"})
-_OFFICE: Final = (
-    ("word/document.xml", "docx"),
-    ("xl/workbook.xml", "an Excel workbook"),
-    ("ppt/presentation.xml", "a PowerPoint presentation"),
-    ("content.xml", "an OpenDocument file"),
-    ("META-INF/container.xml", "an EPUB book"),
-)
 CONFLUENCE_PAGE: Final = "application/vnd.docradar.confluence-page+json"
 """Media type of a page that an expander has taken out of an export."""
-_CONFLUENCE_PAGE_NAME: Final = re.compile(r"(?:^|/)(?:[^/]*_)?\d{3,}\.html$|(?:^|/)styles/site\.css$")
-_CONFLUENCE_TABLES: Final = frozenset({"content.csv", "bodycontent.csv"})
 
 
 def expand(path: Path, unpacked: Unpacked) -> Container:
     """Raises ReadError for what is no sound zip, is a bomb, or holds more than is allowed."""
     with open_zip(path, unpacked.check_count) as archive:
         for entry in archive.infolist():
-            if entry.filename and not entry.is_dir() and not _is_hidden(entry.filename):
+            if entry.filename and not entry.is_dir():
                 add_entry(archive, entry, unpacked)
     return Container(reader="zip")
 
@@ -54,7 +49,11 @@ def expand(path: Path, unpacked: Unpacked) -> Container:
 def add_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, unpacked: Unpacked) -> None:
     """Takes one file out, or says why it cannot be."""
     name = entry.filename
-    if ".." in PurePosixPath(name).parts or name.startswith("/") or "\\" in name or ":" in name[:3]:
+    if _is_hidden(name):
+        unpacked.skip("hidden files")
+    elif stat.S_ISLNK(entry.external_attr >> 16):
+        unpacked.skip("links")
+    elif ".." in PurePosixPath(name).parts or _ABSOLUTE.match(name):
         unpacked.fail(name, "its name leads out of the archive; pack the folder again")
     elif reason := skipped_by_name(name):
         unpacked.skip(reason)
@@ -75,31 +74,6 @@ def skipped_by_name(name: str) -> str | None:
     return "archives within it" if suffix in _ARCHIVES else "files of other kinds"
 
 
-def kind_of(path: Path, limits: ReadLimits) -> str:
-    """Which reader or expander a zip wants, by the names in it; or what it is, where there is none for that.
-
-    Raises:
-        ReadError: It cannot be opened, or holds more files than are allowed.
-    """
-    with open_zip(path, Unpacked.counter(limits)) as archive:
-        names = set(archive.namelist())
-    for marker, kind in _OFFICE:
-        if marker in names:
-            return kind
-    bases = {PurePosixPath(name).name for name in names}
-    if "entities.xml" in bases:
-        return "confluence-xml-space"
-    if "index.html" in bases and any(_is_confluence_page_name(name) for name in names):
-        return "confluence-html-space"
-    if {base.removesuffix(".gz") for base in bases} >= _CONFLUENCE_TABLES:
-        return "confluence-csv-space"
-    return "zip"
-
-
-def _is_confluence_page_name(name: str) -> bool:
-    return _CONFLUENCE_PAGE_NAME.search(name) is not None
-
-
 class MemberError(Exception):
     """One file of an archive cannot be taken out; the message says why. The others can."""
 
@@ -117,6 +91,7 @@ def open_zip(path: Path, check_count: Callable[[int], None]) -> zipfile.ZipFile:
         raise ReadError(_DAMAGED) from error
     check_count(len(archive.filelist))
     _check_overlaps(archive.infolist())
+    _restore_names(archive.infolist())
     return archive
 
 
@@ -174,7 +149,8 @@ def _check_directory(path: Path, check_count: Callable[[int], None]) -> None:
         directory_bytes = size_bytes
         entries = 0
     check_count(entries)
-    if directory_bytes > _ENTRY_BYTES * 0xFFFF:
+    # Where a zip64 record stands before it, that one counts, whatever the end says.
+    if directory_bytes > _ENTRY_BYTES * 0xFFFF or tail[max(0, at - 20) :].startswith(b"PK\x06\x07"):
         check_count(_counted(path, at + max(0, size_bytes - 65_557)))
 
 
@@ -200,6 +176,22 @@ def _check_overlaps(entries: list[zipfile.ZipInfo]) -> None:
                 "files in it overlap, as only in an archive that is meant to do harm; pack it again"
             )
         end = entry.header_offset + 30 + len(entry.orig_filename) + entry.compress_size
+
+
+def _restore_names(entries: list[zipfile.ZipInfo]) -> None:
+    """Names as they were meant: what packers of old wrote in their own encoding, and with backslashes.
+
+    The format says that such names are in code page 437; those of one archive are in one encoding, so they are told together.
+    """
+    foreign = [entry for entry in entries if not entry.flag_bits & _UTF8 and not entry.filename.isascii()]
+    written = b"\n".join(entry.filename.encode("cp437", "replace") for entry in foreign)
+    with suppress(ReadError):
+        names = decode(written).text.split("\n") if foreign else []
+        if len(names) == len(foreign):
+            for entry, name in zip(foreign, names, strict=True):
+                entry.filename = name
+    for entry in entries:
+        entry.filename = entry.filename.replace("\\", "/")
 
 
 def _is_hidden(name: str) -> bool:

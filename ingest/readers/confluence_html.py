@@ -30,7 +30,7 @@ from ingest.readers.container import Container, Unpacked
 from ingest.readers.dates import find_dates
 from ingest.readers.document import ReadDocument, ReadLimits
 from ingest.readers.encoding import Decoded
-from ingest.readers.html import decode_html, parse, with_decoding
+from ingest.readers.html import decode_html, parse, text_chars, with_decoding
 from ingest.readers.html_blocks import add_blocks
 from ingest.readers.html_content import invisible
 from ingest.readers.html_text import line_of
@@ -38,7 +38,7 @@ from ingest.readers.mhtml import html_part
 
 _PAGE_NAME: Final = re.compile(r"(?:.*_)?(\d{3,})\.html?$", re.DOTALL)
 _ATTACHMENT_LINK: Final = re.compile(
-    rb"<a\b[^>]*?\bhref=[\"'](?:\./)?attachments/(\d+)/(\d+)\.?[\w.-]{0,20}[\"'][^>]*>([^<]{1,1000})</a>",
+    rb"<a\b[^<>]{0,2000}?\bhref=[\"'](?:\./)?attachments/(\d+)/(\d+)\.?[\w.-]{0,20}[\"'][^<>]{0,2000}>([^<]{1,1000})</a>",
     re.IGNORECASE,
 )
 _ATTACHMENT_NAME: Final = re.compile(r"attachments/(\d+)/(\d+)(?:\.[\w-]{1,20})?$")
@@ -46,6 +46,8 @@ _KEY_NAMES: Final = frozenset(
     {"Key", "关键字", "关键词", "密钥", "键", "空间关键字", "空间关键词", "空间标识"}
 )
 _NAME_NAMES: Final = frozenset({"Name", "名称", "空间名称"})
+# What an export packs beside the pages: their attachments, which are taken later, and what they look like.
+_SURROUNDINGS: Final = ("attachments/", "images/", "styles/", "thumbnails/", "js/", "__MACOSX/")
 _MOST_PAGE_BYTES: Final = 64 * 1024**2
 # What Confluence adds around what somebody wrote: lists of contents, pages and files, icons, faces, controls.
 _FURNITURE: Final = (
@@ -120,7 +122,7 @@ def _read_content(
     builder = PageBuilder(limits, above, head.title)
     add_blocks(content, builder, builder.headings, left_out)
     text, blocks = builder.build()
-    report = IngestReport(reader=reader, characters_read=len(decoded.text), macros_dropped=dict(macros))
+    report = IngestReport(reader=reader, characters_read=text_chars(tree), macros_dropped=dict(macros))
     return ReadDocument(
         text,
         blocks,
@@ -199,7 +201,7 @@ def expand(path: Path, unpacked: Unpacked) -> Container:
         _add_attachments(archive, root, attachments, unpacked)
     title, key = _space(overview)
     return Container(
-        reader="confluence-html-space", bundle=bundle_of([key or title]), source=SOURCE, title=title
+        reader="confluence-html-space", bundle=bundle_of([key]), global_ids=True, source=SOURCE, title=title
     )
 
 
@@ -222,15 +224,13 @@ def _first(details: dict[str, str], names: frozenset[str]) -> str:
 def _add_pages(
     archive: zipfile.ZipFile, root: str, index: zipfile.ZipInfo, unpacked: Unpacked
 ) -> Iterator[tuple[tuple[str, str], str]]:
-    """Adds every page; gives the names of attachments by the ids of their page and their own."""
+    """Adds every page, and counts what is none; gives the names of attachments by the ids of their page and their own."""
     for entry in archive.infolist():
         name = entry.filename.removeprefix(root)
-        if (
-            entry is index
-            or not entry.filename.startswith(root)
-            or "/" in name
-            or not name.endswith((".html", ".htm"))
-        ):
+        if entry is index or entry.is_dir() or name.startswith(_SURROUNDINGS):
+            continue
+        if not entry.filename.startswith(root) or "/" in name or not name.endswith((".html", ".htm")):
+            unpacked.skip("files that are no pages")
             continue
         content = _content(archive, entry, unpacked)
         if content:
@@ -238,10 +238,8 @@ def _add_pages(
             page_id = match[1] if match else PurePosixPath(name).stem
             unpacked.add(page_id, name, [content], media_type="text/html")
             for page, attachment, filename in _ATTACHMENT_LINK.findall(content):
-                yield (
-                    (page.decode(), attachment.decode()),
-                    unescape(filename.decode("utf-8", "replace")).strip(),
-                )
+                shown = unescape(filename.decode("utf-8", "replace")).strip()
+                yield (page.decode(), attachment.decode()), shown
 
 
 def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, unpacked: Unpacked) -> bytes:

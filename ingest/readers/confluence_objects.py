@@ -108,7 +108,13 @@ class SpaceObjects:
         for reason in self.skipped.values():
             unpacked.skip(reason)
         spaces = dict(self.spaces.values())
-        return Container(reader, bundle_of(spaces), SOURCE, ", ".join(spaces.values())[:1000])
+        return Container(
+            reader,
+            bundle=bundle_of(spaces),
+            global_ids=True,
+            source=SOURCE,
+            title=", ".join(spaces.values())[:1000],
+        )
 
     def _add_pages(self, unpacked: Unpacked) -> None:
         labels: dict[str, list[str]] = {}

@@ -63,8 +63,9 @@ class PageBuilder(TextBuilder):
 
 
 def bundle_of(space_keys: Iterable[str]) -> str:
-    """The name of what an export is a state of."""
-    return f"{SOURCE}:{'+'.join(sorted(set(space_keys)))}"[:200]
+    """The name of what an export is a state of; none where the export does not say: titles are not unique."""
+    keys = sorted({key for key in space_keys if key})
+    return f"{SOURCE}:{'+'.join(keys)}"[:200] if keys else ""
 
 
 def page_filename(title: str) -> str:

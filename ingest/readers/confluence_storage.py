@@ -19,6 +19,7 @@ from docradar.documents import IngestReport
 from docradar.errors import ReadError
 from ingest.readers.confluence_page import PageBuilder, StoredPage
 from ingest.readers.document import ReadDocument, ReadLimits, clean
+from ingest.readers.html import text_chars
 from ingest.readers.html_blocks import add_blocks
 
 Element = Any  # lxml ships no types
@@ -59,9 +60,9 @@ def read(path: Path, limits: ReadLimits) -> ReadDocument:
     storage = Storage(page.users)
     markup = storage.html(page.body)
     builder = PageBuilder(limits, page.above, page.title)
-    body = LexborHTMLParser(markup).body
-    if body is not None:
-        add_blocks(body, builder, builder.headings)
+    tree = LexborHTMLParser(markup)
+    if tree.body is not None:
+        add_blocks(tree.body, builder, builder.headings)
     text, blocks = builder.build()
     return ReadDocument(
         text,
@@ -74,7 +75,7 @@ def read(path: Path, limits: ReadLimits) -> ReadDocument:
         updated_at=page.updated_at,
         report=IngestReport(
             reader="confluence-page",
-            characters_read=len(page.body),
+            characters_read=text_chars(tree),
             macros_dropped=dict(storage.dropped),
             warnings=tuple(storage.warnings),
         ),
@@ -168,11 +169,13 @@ class Storage:
         if name in _CODE:
             self._code(element, parameters.get("title", ""))
         elif name == "status":
-            self._text(parameters.get("title"))
+            self._text(f" {parameters.get('title', '')} ")
         elif name in _NAVIGATION or (name in _HIDEABLE and parameters.get("hidden") == "true"):
             return
         else:
-            if body is None:
+            if body is None and (plain := element.find("{ac}plain-text-body")) is not None:
+                self._plain_text("".join(plain.itertext()))
+            elif body is None:
                 self.dropped[name[:100]] += 1
             else:
                 self._panel(parameters.get("title", "") if name in _TITLED else "", body)
@@ -183,6 +186,11 @@ class Storage:
             self._paragraph(title)
         self._children(body)
         self._out.append("</div>")
+
+    def _plain_text(self, text: str) -> None:
+        """The text of a macro that shows what is written in it, such as Markdown, by its paragraphs."""
+        for paragraph in text.split("\n\n"):
+            self._paragraph(paragraph)
 
     def _code(self, element: Element, title: str) -> None:
         if title:

@@ -23,7 +23,7 @@ _CONTROL: Final = bytes(c for c in range(32) if c not in (9, 10, 13))
 _CONTROL_REFERENCE: Final = re.compile(rb"&#(?:[0-8]|1[124-9]|2[0-9]|3[01]|x(?:[0-8bBcCeEfF]|1[0-9a-fA-F]));")
 _REFERENCE_BYTES: Final = 8
 _DECLARATION: Final = re.compile(
-    rb"\A[^<]{0,100}(?:<\?[^>]{0,200}>[^<]{0,100})?(?:<!--.{0,1000}?-->[^<]{0,100})*<!DOCTYPE[^>]{0,500}\[",
+    rb"\A[^<]{0,100}+(?:<\?[^>]{0,200}>[^<]{0,100}+)?+(?:<!--.{0,1000}?-->[^<]{0,100}+)*+<!DOCTYPE[^>]{0,500}\[",
     re.DOTALL,
 )
 

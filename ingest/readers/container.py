@@ -35,13 +35,15 @@ class Member:
 class Container:
     """What a container says of itself.
 
-    `bundle` names what it is a state of, wherever it was exported to and under which file name (`confluence:KEY`): its
-    members' external ids hold for all containers of that bundle. Empty: the container is known by its own external id
-    alone, which then stands before those of its members. `source` is the members' where the caller gave none.
+    `bundle` names what it is a state of, wherever it was exported to and under which file name (`confluence:KEY`): what an
+    earlier one of that bundle held, and it does not, has vanished. Empty: a state of nothing but itself. `global_ids`: the
+    members' external ids hold outside of it too; else its own stands before them. `source` is the members' where the caller
+    gave none.
     """
 
     reader: str
     bundle: str = ""
+    global_ids: bool = False
     source: str = ""
     title: str = ""
 

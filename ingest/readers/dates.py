@@ -35,7 +35,7 @@ _CHINESE_MONTH_FIRST: Final = re.compile(
 )
 _SLASHES: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _MAIL: Final = re.compile(
-    r"[A-Za-z]{3}, \d{1,2} [A-Za-z]{3} \d{4} \d\d:\d\d(?::\d\d)?(?: [+-]\d{4}| [A-Z]{1,4})?"
+    r"(?:[A-Za-z]{3}, )?\d{1,2} [A-Za-z]{3} \d{4} \d\d:\d\d(?::\d\d)?(?: [+-]\d{4}| [A-Z]{1,4})?"
 )
 MOST_CHARS: Final = 2000
 _EARLIEST: Final = 1900

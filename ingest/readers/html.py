@@ -82,8 +82,13 @@ def read_markup(markup: str, limits: ReadLimits) -> ReadDocument:
         url=fields.url,
         created_at=fields.created_at,
         updated_at=fields.updated_at,
-        report=IngestReport(reader="html", characters_read=len(markup)),
+        report=IngestReport(reader="html", characters_read=text_chars(tree)),
     )
+
+
+def text_chars(tree: LexborHTMLParser) -> int:
+    """Characters of all text in a page, white space folded: what its markup comes to before anything is passed over."""
+    return len(" ".join(tree.body.text().split())) if tree.body is not None else 0
 
 
 def with_decoding(report: IngestReport, decoded: Decoded) -> IngestReport:

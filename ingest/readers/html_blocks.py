@@ -81,7 +81,7 @@ class _Walker:
         """Begins an element that stands on lines of its own; whether it is to be walked, and left again."""
         if tag == "dd" and self._terms and self._is_short(node):
             self._inline.append(self._defined())
-        elif tag == "dt" and self._terms:
+        elif tag == "dt" and self._terms and not "".join(self._inline).strip():
             self._inline.clear()  # white space between terms of one definition
         else:
             self._flush()

@@ -9,7 +9,8 @@ from typing import Any, Final
 from docradar import formats
 from docradar.documents import Split
 from docradar.errors import ReadError
-from ingest.readers import archive
+from ingest.readers.archive import CONFLUENCE_PAGE
+from ingest.readers.archive_kind import kind_of
 from ingest.readers.container import Expander
 from ingest.readers.document import ReadDocument, ReadLimits
 
@@ -70,8 +71,10 @@ _MAGIC: Final = (
     (b"%!PS", "a PostScript document"),
 )
 _HTML_START: Final = re.compile(
-    rb"(?:<\?xml[^>]*>|<!--.*?-->|\s)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+    rb"(?:<\?xml[^>]*+>|<!--.*?-->|\s)*+<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
+# The header may stand behind something else, but on a line of its own; a text may speak of it.
+_PDF_START: Final = re.compile(rb"(?:\A|[\r\n\x00])[ \t]*%PDF-\d")
 _HEADER_LINE: Final = re.compile(rb"(?:From |[A-Za-z][A-Za-z0-9-]{1,40}:)")
 _MAIL_HEADERS: Final = re.compile(
     rb"^(?:MIME-Version|Received|Message-ID|Return-Path):", re.MULTILINE | re.IGNORECASE
@@ -96,11 +99,11 @@ def reader_for(
         head = file.read(_HEAD_BYTES)
     if not head:
         raise ReadError("it is empty (0 bytes); upload a file that has content")
-    if media_type == archive.CONFLUENCE_PAGE:
+    if media_type == CONFLUENCE_PAGE:
         return "confluence-page"
     if head.startswith(b"PK") and head[2:4] in (b"\x03\x04", b"\x05\x06", b"\x06\x06"):
         return _in_zip(path, limits or ReadLimits())
-    if b"%PDF-" in head[:1024]:
+    if _PDF_START.search(head, 0, 1024):
         return "pdf"
     for magic, kind in _MAGIC:
         if head.startswith(magic):
@@ -112,7 +115,7 @@ def reader_for(
 
 
 def _in_zip(path: Path, limits: ReadLimits) -> str:
-    kind = archive.kind_of(path, limits)
+    kind = kind_of(path, limits)
     if kind in READERS or kind in EXPANDERS:
         return kind
     raise _unreadable(kind)
