@@ -63,6 +63,26 @@ class TestText:
             "Nothing decided",
         ]
 
+    @pytest.mark.parametrize(
+        "begin", ["i.e. by vectors", "e.g. scanned pages", "i. e. by vectors", "2. of the protocol"]
+    )
+    def test_a_wrapped_line_may_begin_like_a_list_item(self, tmp_path: Path, begin: str) -> None:
+        source = f"The documents are found by what they mean and not by their words,\n{begin}, which is told below.\n"
+        document = read(tmp_path, "a.txt", source)
+        check(document)
+        assert blocks(document) == [(Kind.PARAGRAPH, source.replace("\n", " ").strip())]
+
+    def test_a_list_counts_on_after_a_wrapped_line(self, tmp_path: Path) -> None:
+        items = [
+            "1. open the order by its number, and look for the button that says Refund",
+            "2. confirm",
+            "a. with the code that was sent to the telephone number of the merchant",
+            "b. at once",
+        ]
+        for pair in (items[:2], items[2:]):
+            document = read(tmp_path, "a.txt", "\n".join(pair))
+            assert blocks(document) == [(Kind.LIST_ITEM, text) for text in pair]
+
     def test_line_by_line_drops_blank_lines_and_tabs_and_keeps_emoji(self, tmp_path: Path) -> None:
         document = read(
             tmp_path, "a.txt", "\tHow do I pay?\tBy card. 🎉\r\n\r\n  \n退款多久到账？\n", Split.LINES

@@ -116,6 +116,26 @@ class TestTables:
             "Code: E2; Meaning: ask",
         ]
 
+    def test_a_group_above_columns_is_part_of_their_names(self) -> None:
+        below = "<tr><th>Plan<th>Actual<th>Plan</tr>"
+        body = "<tbody><tr><td>Blue<td>1<td>2<td>3<tr><td>Red<td>4<td>5<td>6</table>"
+        expected = [
+            "Team: Blue; Q1 Plan: 1; Q1 Actual: 2; Q2 Plan: 3",
+            "Team: Red; Q1 Plan: 4; Q1 Actual: 5; Q2 Plan: 6",
+        ]
+        above = "<tr><th rowspan=2>Team<th colspan=2>Q1<th>Q2</tr>"
+        assert texts(f"<table><thead>{above}{below}</thead>{body}") == expected
+        assert texts(f"<table>{above}{below}{body}") == expected
+
+    def test_a_row_of_one_cell_above_the_header_is_a_title(self) -> None:
+        rows = "<tr><th colspan=2>Fees<tr><th>Role<th>Fee<tr><td>Clerk<td>1"
+        assert texts(f"<table>{rows}</table>") == ["Fees", "Role: Clerk; Fee: 1"]
+
+    def test_a_cell_hangs_in_all_the_columns_that_it_spans(self) -> None:
+        assert texts(
+            "<table><tr><th>A<th>B<th>C<tr><td rowspan=2 colspan=2>both<td>1<tr><td>2<tr><td>x<td>y<td>3</table>"
+        ) == ["A: both; C: 1", "A: both; C: 2", "A: x; B: y; C: 3"]
+
     def test_tables_that_only_arrange_are_read_through(self) -> None:
         assert texts("<table><tr><td><p>Left.</p><td><h2>Right</h2><p>Below.</table>") == [
             "Left.",
@@ -224,6 +244,22 @@ class TestContent:
         assert texts(f"<div class='{name}'><p>{text}</p></div><p>{'More. ' * 20}</p>")[0] == text
 
     @pytest.mark.parametrize(
+        "begin",
+        [
+            "<section id=cookies>", "<section id=social-security>", "<div class=section id=pagination>", "<div id=navigation>",
+            "<div id=menu>", "<div class=advertising-policy>", "<div class=menu-list>",
+        ],
+    )  # fmt: skip
+    def test_prose_is_content_whatever_it_is_called(self, begin: str) -> None:
+        end = "</section>" if begin.startswith("<section") else "</div>"
+        page = f"<h1>Handbook</h1><p>{'The text of the page. ' * 9}</p>"
+        prose = "<h2>About it</h2><p>Roast chicken, 12 euros.</p>"
+        assert texts(f"{page}{begin}{prose}{end}")[2:] == ["About it", "Roast chicken, 12 euros."]
+        links = "<p><a href=a>Refunds</a> and <a href=b>Fees</a></p>"
+        if begin.startswith("<div"):
+            assert len(texts(f"{page}{begin}{links}{end}{page}")) == 4
+
+    @pytest.mark.parametrize(
         "row",
         [
             "<div><a href=/>Home</a> &gt; <a href=/d>Docs</a> &gt; Refunds</div>",
@@ -241,6 +277,20 @@ class TestContent:
         assert texts(page)[-1] == "See also the settlement_report and the settlement_export commands."
         kinds = "<p>Type: <a href=a>String</a> | <a href=b>Number</a></p>"
         assert texts(f"<h1>Refunds</h1>{kinds}<p>A refund takes days.</p>")[1] == "Type: String | Number"
+
+    def test_a_footers_sentences_go_and_a_section_on_footers_stays(self) -> None:
+        page = f"<h1>Handbook</h1><p>{'The text of the page. ' * 9}</p>"
+        imprint = "<p>Lumen, all rights reserved.</p>"
+        assert len(texts(f"{page}<div class=footer>{imprint}</div>")) == 2
+        section = f"<div class=section id=footer><h2>The footer</h2>{imprint}</div>"
+        assert texts(f"{page}{section}{page}")[2:4] == ["The footer", "Lumen, all rights reserved."]
+
+    def test_a_button_is_read_where_it_is_a_title(self) -> None:
+        answer = "<div><p>Write to billing within 30 days.</p></div>"
+        for title in ("h3", "summary", "dt"):
+            page = f"<{title} class=accordion-header><span><button>How do I get a refund?</button></span></{title}>{answer}"
+            assert texts(page) == ["How do I get a refund?", "Write to billing within 30 days."]
+        assert texts(f"<div><button>Copy</button></div>{answer}") == ["Write to billing within 30 days."]
 
     def test_a_lone_link_goes_with_the_bar_that_it_begins(self) -> None:
         bar = "<ul><li><a href=a>Fees</a><li><a href=b>Limits</a></ul>"

@@ -28,6 +28,10 @@ def read(folder: Path, content: bytes, limits: ReadLimits = LIMITS) -> ReadDocum
     return document
 
 
+def bold_row(*names: str) -> str:
+    return row(*(cell(paragraph(inner=run(name, BOLD))) for name in names))
+
+
 def texts(folder: Path, body: str) -> list[str]:
     return [text for _, text in blocks(read(folder, office.docx(body)))]
 
@@ -99,6 +103,18 @@ class TestStructure:
         core = "<dc:title>Microsoft Word - draft(2).doc</dc:title>"
         body = paragraph("Refunds", "1") + paragraph("Some words.")
         assert read(tmp_path, office.docx(body, core=core)).title == "Refunds"
+
+    def test_what_a_librarys_template_says_of_itself_is_not_said_of_the_document(
+        self, tmp_path: Path
+    ) -> None:
+        core = (
+            "<dc:title>Word Document</dc:title><dc:creator>python-docx</dc:creator>"
+            "<dcterms:created>2013-12-23T23:15:00Z</dcterms:created>"
+            "<dcterms:modified>2026-02-05T09:00:00Z</dcterms:modified>"
+        )
+        document = read(tmp_path, office.docx(paragraph("Some words."), core=core))
+        assert (document.title, document.author, document.created_at) == (None, None, None)
+        assert document.updated_at == datetime(2026, 2, 5, 9, tzinfo=UTC)
 
     def test_the_main_part_may_have_another_name(self, tmp_path: Path) -> None:
         content = office.docx(paragraph("Found."), part="word/document2.xml")
@@ -209,7 +225,7 @@ class TestText:
 
     def test_a_note_in_a_table_follows_its_row(self, tmp_path: Path) -> None:
         marked = paragraph("2 %", inner='<w:r><w:footnoteReference w:id="1"/></w:r>')
-        body = table(row("Name", "Fee"), row("Card", cell(marked)), row("Bank", "0"))
+        body = table(bold_row("Name", "Fee"), row("Card", cell(marked)), row("Bank", "0"))
         content = office.docx(body, footnotes={"1": paragraph("At least 1 EUR.")})
         assert [text for _, text in blocks(read(tmp_path, content))] == [
             "Name: Card; Fee: 2 %",
@@ -230,7 +246,11 @@ class TestText:
 class TestTables:
     def test_the_first_row_names_the_columns(self, tmp_path: Path) -> None:
         body = table(
-            row("Code", "Meaning:"), row("E1", "late"), row("", ""), row("E2", ""), row("E3", "lost", "extra")
+            bold_row("Code", "Meaning:"),
+            row("E1", "late"),
+            row("", ""),
+            row("E2", ""),
+            row("E3", "lost", "extra"),
         )
         document = read(tmp_path, office.docx(body))
         assert blocks(document) == [
@@ -270,6 +290,30 @@ class TestTables:
         )
         assert texts(tmp_path, body) == ["负责人: Ann; Since: 2024", "State: open", "Plain: too"]
 
+    def test_of_two_plain_columns_the_left_one_names_the_right_one(self, tmp_path: Path) -> None:
+        body = table(row("Author", "Alice Wang"), row("Status", "Draft"), row("Due", "2024-05-01"))
+        assert texts(tmp_path, body) == ["Author: Alice Wang", "Status: Draft", "Due: 2024-05-01"]
+        emphasised = cell(paragraph(inner=run("Draft", BOLD)))
+        assert texts(tmp_path, table(row("Status", emphasised), row("Due", "May"))) == [
+            "Status: Draft",
+            "Due: May",
+        ]
+        header = row("Code", "Meaning", properties="<w:tblHeader/>")
+        assert texts(tmp_path, table(header, row("E1", "late"))) == ["Code: E1; Meaning: late"]
+
+    def test_rows_that_cells_of_a_grouped_header_cover_are_header(self, tmp_path: Path) -> None:
+        span, begins, goes_on = '<w:gridSpan w:val="2"/>', '<w:vMerge w:val="restart"/>', "<w:vMerge/>"
+        body = table(
+            row(cell("Team", begins), cell("Q1", span), cell("Q2", span)),
+            row(cell("", goes_on), "Plan", "Actual", "Plan", "Actual"),
+            row("Blue", "1", "2", "3", "4"),
+        )
+        assert texts(tmp_path, body) == ["Team: Blue; Q1 Plan: 1; Q1 Actual: 2; Q2 Plan: 3; Q2 Actual: 4"]
+        plain = table(
+            row(cell("Blue", begins), "1", "2"), row(cell("", goes_on), "3", "4"), row("Red", "5", "6")
+        )
+        assert texts(tmp_path, plain)[0] == "Blue: Blue; 1: 3; 2: 4"  # no group: one row of names
+
     def test_a_table_that_only_arranges_gives_its_blocks(self, tmp_path: Path) -> None:
         body = table(row(cell(paragraph("Left.") + paragraph("Below left.")), cell(paragraph("Right.", "L"))))
         document = read(tmp_path, office.docx(body + table(row("One"), row("Two"))))
@@ -282,14 +326,13 @@ class TestTables:
         ]
 
     def test_a_nested_table_is_part_of_its_cell(self, tmp_path: Path) -> None:
-        inner = table(row("Day", "Price"), row("Mon", "2"))
-        assert texts(tmp_path, table(row("Name", "Prices"), row("Card", cell(inner + paragraph("net"))))) == [
-            "Name: Card; Prices: Day: Mon; Price: 2 net"
-        ]
+        inner = table(bold_row("Day", "Price"), row("Mon", "2"))
+        body = table(bold_row("Name", "Prices"), row("Card", cell(inner + paragraph("net"))))
+        assert texts(tmp_path, body) == ["Name: Card; Prices: Day: Mon; Price: 2 net"]
 
     def test_deleted_rows_and_cells_are_gone_and_inserted_ones_stay(self, tmp_path: Path) -> None:
         body = table(
-            row("A", "B"),
+            bold_row("A", "B"),
             row("no", "no", properties="<w:del/>"),
             row("1", cell("gone", "<w:cellDel/>"), "2", properties="<w:ins/>"),
             f"<w:sdt><w:sdtContent>{row('3', '4')}</w:sdtContent></w:sdt>",

@@ -143,7 +143,16 @@ class TestPages:
         assert document.created_at == datetime(2024, 1, 31, 15, 59, 59, tzinfo=UTC)
         assert document.updated_at == datetime(2024, 2, 1, tzinfo=UTC)
 
-    @pytest.mark.parametrize("title", ["Untitled", "report-final.docx", "Microsoft Word - notes.doc", " "])
+    @pytest.mark.parametrize("author", ["(anonymous)", "anonymous"])
+    def test_an_author_that_a_program_made_up_is_none(
+        self, tmp_path: Path, reader: Reader, author: str
+    ) -> None:
+        content = pdf_files.with_information(placed([[Text(50, 50, "Some words.")]]), {"/Author": author})
+        assert read(tmp_path, content, reader).author is None
+
+    @pytest.mark.parametrize(
+        "title", ["Untitled", "(anonymous)", "report-final.docx", "Microsoft Word - notes.doc", " "]
+    )
     def test_a_title_that_a_program_made_up_is_none(self, tmp_path: Path, reader: Reader, title: str) -> None:
         content = pdf_files.with_information(placed([[Text(50, 50, "Some words.")]]), {"/Title": title})
         assert read(tmp_path, content, reader).title is None
@@ -411,6 +420,28 @@ class TestLayout:
         outline = [(f"{n}. Section of {'abcdefghijkl'[n]} kind", n) for n in range(1, 12, 2)]
         document = read(tmp_path, pdf_files.with_outline(placed(pages), outline))
         assert " ".join(words(document)) == " ".join(line for n in range(12) for line in prose(n, 480, 8))
+
+    def test_headings_and_lines_alike_at_the_tops_of_pages_are_their_text(self, tmp_path: Path) -> None:
+        pages = [
+            [
+                Text(50, 50, f"Test case {n}", 16),
+                *column(50, 74, ["Priority: High", "Owner: Team Blue"]),
+                *column(50, 110, prose(n, 480, 12)),
+            ]
+            for n in range(1, 9)
+        ]
+        text = read(tmp_path, placed(pages)).text
+        assert [text.count(line) for line in ("Test case", "Priority: High", "Owner: Team Blue")] == [8] * 3
+
+    def test_a_header_ends_where_a_gap_parts_it_from_the_text(self, tmp_path: Path) -> None:
+        def pages(gap: float) -> list[list[Text]]:
+            header = column(50, 30, ["Pay handbook", "Second edition"], size=8)
+            return [[*header, *column(50, 42 + gap, prose(n, 480, 12))] for n in range(1, 9)]
+
+        assert "edition" not in read(tmp_path, placed(pages(30))).text
+        close = read(tmp_path, placed(pages(12))).text
+        assert close.count("Second edition") == 8
+        assert "Pay handbook" not in close
 
     def test_what_stands_beside_the_page_is_not_read(self, tmp_path: Path) -> None:
         page = [

@@ -55,6 +55,11 @@ class TestRows:
             ('"sep=;"\nName;Price\nCard;1\n', "Name: Card; Price: 1"),
             ("问题,答案\n怎么退款？,三天内到账，无需申请\n", "问题: 怎么退款？; 答案: 三天内到账，无需申请"),
             ('sep="\n"a;b"\n1;2\n', 'sep=": a;b'),
+            ("Your name?,您的部门？\nAnn,Pay\nBo,Ops\n", "Your name?: Ann; 您的部门？: Pay"),
+            (f"Code;{'Which of these do you use, ' * 4}or what else?\n1;Mail\n2;Chat\n",
+             f"Code: 1; {'Which of these do you use, ' * 4}or what else?: Mail"),
+            ("Key,Label,Label,Fee\nA,new,old,1\n", "Key: A; Label: new; Label: old; Fee: 1"),
+            ("State,Fee\n" + "open,1\n" * 20 + "State,2\n", "State: open; Fee: 1"),
             ("Only one column\nfirst value\nsecond value\n", "Only one column: first value"),
         ],
     )  # fmt: skip
@@ -68,6 +73,7 @@ class TestRows:
         [
             "1,2\n3,4\n",
             "How do I pay?,By card.\nHow late?,Three days.\n",
+            "How do I pay?,By card\nHow late?,Three days\n",
             "2026-01-04,open\n2026-01-05,closed\n",
             "ann@example.org,Ann\nbo@example.org,Bo\n",
             "Ann,yes\nBo,no\n",

@@ -22,6 +22,10 @@ _ENTRY_BYTES: Final = 46  # the least that the central directory needs for an en
 _END: Final = struct.Struct("<4s4H2LH")
 _DAMAGED: Final = "it is damaged or cut off: its directory cannot be read; download or pack it again"
 _ENCRYPTED: Final = 0x1
+# What the standard library raises where a file in an archive is not as its directory has it.
+_DAMAGE: Final = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, UnicodeDecodeError,
+)  # fmt: skip
 _UTF8: Final = 0x800
 _ABSOLUTE: Final = re.compile(r"/|[A-Za-z]:/")
 _HIDDEN: Final = ("__MACOSX", ".")
@@ -127,7 +131,7 @@ def pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
                         "is meant to do harm does; pack it again, or upload that file by itself"
                     )
                 yield piece
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise MemberError(f"it is damaged in the archive ({error}); pack it again") from error
 
 

@@ -14,6 +14,7 @@ from ingest.readers.document import ReadLimits
 
 # A folder of somebody's files may hold a file of any name: each kind is known by two.
 _OFFICE: Final = (
+    ("word/document.xml", "_rels/.rels", "docx"),
     ("word/document.xml", "[Content_Types].xml", "docx"),
     ("xl/workbook.xml", "[Content_Types].xml", "an Excel workbook"),
     ("ppt/presentation.xml", "[Content_Types].xml", "a PowerPoint presentation"),

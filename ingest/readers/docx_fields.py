@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from ingest.readers.dates import parse_date
@@ -18,6 +18,9 @@ _TAG_SEPARATOR: Final = re.compile(r"[,;，；、\n]")
 _NO_TITLE: Final = re.compile(
     r"(?:microsoft word - |untitled|word document|document\d*$|文档\d*$).*", re.IGNORECASE
 )
+# The library's template names itself as the author, and says when it was made itself.
+_NO_AUTHOR: Final = frozenset({"python-docx"})
+_TEMPLATE_MADE_AT: Final = datetime(2013, 12, 23, 23, 15, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,18 @@ def core_properties(package: Package) -> CoreProperties:
     values: dict[str, str] = {}
     for element in package.elements(part, _NAMES):
         values.setdefault(name_of(element), clean((element.text or "")[:_FIELD_CHARS]).strip())
-    title = values.get("dc:title", "")
+    title, author = values.get("dc:title", ""), values.get("dc:creator", "")
     tags = (tag.strip() for tag in _TAG_SEPARATOR.split(values.get("cp:keywords", "")))
     return CoreProperties(
         title=None if _NO_TITLE.match(title) else title or None,
-        author=values.get("dc:creator") or None,
+        author=None if author in _NO_AUTHOR else author or None,
         language=values.get("dc:language", "").split("-")[0].lower()[:8] or None,
         tags=tuple(dict.fromkeys(filter(None, tags))),
-        created_at=parse_date(values.get("dcterms:created", "")),
-        updated_at=parse_date(values.get("dcterms:modified", "")),
+        created_at=_date(values.get("dcterms:created", "")),
+        updated_at=_date(values.get("dcterms:modified", "")),
     )
+
+
+def _date(text: str) -> datetime | None:
+    date = parse_date(text)
+    return None if date == _TEMPLATE_MADE_AT else date

@@ -156,7 +156,15 @@ class Package:
             ) from error
 
 
-_DAMAGE: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, struct.error)
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    struct.error,
+    UnicodeDecodeError,
+)
 
 
 @contextmanager

@@ -36,12 +36,24 @@ class _Cell:
     content: CellContent
     first: int
     columns: int
+    begins_merge: bool = False
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
     cells: tuple[_Cell, ...]
     repeated: bool
+
+    @property
+    def groups_columns(self) -> bool:
+        """Whether names of single columns follow below: some cells reach down to them, others span them."""
+        return any(cell.begins_merge for cell in self.cells) and any(cell.columns > 1 for cell in self.cells)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a cell of the row above reaches into it."""
+        return any(cell.goes_on for cell in self.cells)
 
     def column_values(self) -> list[str]:
         """The values by column; a cell that spans several stands in its first one."""
@@ -92,8 +104,8 @@ class Table:
                 yield self._piece(first)
             else:
                 self._name_columns(first)
-            self._in_header = first.repeated
-        if self._in_header and row.repeated:
+            self._in_header = not self._labelled and (first.repeated or first.groups_columns)
+        if self._in_header and (row.repeated or row.goes_on):
             self._name_columns(row)
             return
         self._in_header = False
@@ -141,13 +153,14 @@ class Table:
         if properties is not None and _is_shaded(properties):
             content = replace(content, emphasised=True)
         text = content.text
+        begins_merge = merge is not None and attribute(merge, "val") == "restart"
         if merge is None:
             self._hanging.pop(column, None)
-        elif attribute(merge, "val") == "restart":
+        elif begins_merge:
             self._hanging[column] = text if len(text) <= _REPEATED_CHARS else ""
         else:
             text = text or self._hanging.get(column, "")
-        return _Cell(text, content, column, columns)
+        return _Cell(text, content, column, columns, begins_merge, merge is not None and not begins_merge)
 
 
 def _rows(element: etree._Element) -> Iterator[etree._Element]:
@@ -170,22 +183,32 @@ def _below(element: etree._Element, name: str) -> Iterator[etree._Element]:
 
 
 def _is_labelled(row: _Row) -> bool:
-    """Whether cells name what stands to the right of them: the first is emphasised, and another one is not."""
-    if row.repeated or not row.cells[0].text or not row.cells[0].content.emphasised:
+    """Whether cells name what stands to the right of them: the first is emphasised, and another one is not.
+
+    Of two columns the left one does, unless the first row is emphasised: read that way, names of columns cost one odd row,
+    while labels taken for names of columns would make every row wrong.
+    """
+    if row.repeated or not row.cells[0].text:
+        return False
+    if not row.cells[0].content.emphasised and row.cells[-1].first + row.cells[-1].columns != 2:
         return False
     return any(cell.text and not cell.content.emphasised for cell in row.cells)
 
 
 def _labelled(row: _Row) -> Iterator[str]:
-    """`label: value` of each emphasised cell, or else of the first, with the cells up to the next."""
+    """`label: value` of each emphasised cell, or else of the first, with the cells up to the next.
+
+    The last one has nothing to name.
+    """
     label, values = "", list[str]()
+    last = len(row.cells) - 1
     for place, cell in enumerate(row.cells):
-        if place and not (cell.content.emphasised and cell.text):
+        if place and (place == last or not (cell.content.emphasised and cell.text)):
             values += [cell.text] if cell.text else []
             continue
         if label or values:
             yield _entry(label, values)
-        label, values = column_name(cell.text), []
+        label, values = cell.text.rstrip(":：").rstrip(), []  # said once: it need not be cut
     yield _entry(label, values)
 
 

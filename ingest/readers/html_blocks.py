@@ -10,7 +10,7 @@ from docradar.documents import Kind
 from ingest.readers.document import TextBuilder
 from ingest.readers.headings import HeadingPath
 from ingest.readers.html_tables import is_layout, table_rows
-from ingest.readers.html_text import BLOCKS, NEVER, children, code_text, inline_text, line_of, node_text
+from ingest.readers.html_text import BLOCKS, children, code_text, inline_text, is_read, line_of, node_text
 
 _HEADINGS: Final = {f"h{level}": level for level in range(1, 7)}
 _CONTAINERS: Final = {"li": Kind.LIST_ITEM, "dd": Kind.LIST_ITEM, "blockquote": Kind.QUOTE}
@@ -48,7 +48,7 @@ class _Walker:
                 text = node.text_content or ""
                 if inline or not text.isspace():  # white space begins no line
                     inline.append(text)
-            elif tag not in NEVER and node.mem_id not in left_out:
+            elif is_read(node, tag) and node.mem_id not in left_out:
                 is_block = tag in BLOCKS
                 child = node.first_child
                 if (self._enter_block if is_block else self._enter_inline)(node, tag, child):

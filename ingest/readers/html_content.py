@@ -26,17 +26,21 @@ _PAGE_PARTS: Final = frozenset({"header", "footer", "aside"})
 _NAMED: Final = re.compile(
     r"(?P<navigation>(?:^|[\s_-])(?:"
     r"nav(?:bar|igation(?:bar)?|header|footer|links|menu|list|box|tree)?|menu(?:bar|list)?|sphinxsidebar\w*|breadcrumbs?|pagination|"
-    r"pager|skip-?(?:link|nav)|masthead|titlearea|(?:site|page)-?(?:header|footer|nav)|colophon|cookie\w*|"
-    r"advert\w*|share-?(?:bar|buttons)|social-?\w*|prev-?next|quickview|spirit-nav|copyright-footer|"
+    r"pager|skip-?(?:link|nav)|masthead|titlearea|(?:site|page)-?(?:header|nav)|colophon|cookie\w*|"
+    r"advert\w*|share-?(?:bar|buttons)|social-?\w*|prev-?next|quickview|spirit-nav|"
     r"related-?(?:articles|content|links|pages|posts|topics)"
     r")(?=$|[\s_-])"
-    r"|(?:^|\s)(?:footer|(?:top|bottom)?lang(?:s|uages)?)(?=$|\s))"
+    r"|(?:^|\s)(?:top|bottom)?lang(?:s|uages)?(?=$|\s))"
+    r"|(?P<footer>(?:^|\s)footer(?=$|\s)|(?:^|[\s_-])(?:(?:site|page)-?|copyright-)footer(?=$|[\s_-]))"
     r"|(?P<contents>(?:^|[\s_-])(?:toc|tableofcontents)(?=$|[\s_-]))"
     r"|(?P<header>(?:^|\s)header(?=$|\s))|(?P<sidebar>(?:^|[\s_-])sidebar(?=$|[\s_-]))",
     re.IGNORECASE,
 )
 _NAME_CHARS: Final = 500
 _TITLES: Final = "h1, .title, .headertitle"
+_PROSE: Final = "h2, h3, h4, h5, h6, p"
+_SUBHEADINGS: Final = "h2, h3, h4, h5, h6"
+_PROSE_LINKS: Final = 0.3
 # Only what groups other elements can be navigation by its name: a heading called `toc-title` is a heading.
 _GROUPS: Final = frozenset({"div", "section", "ul", "ol", "dl", "form", "center", "font", "table"})
 _LISTS: Final = frozenset({"ul", "ol", "dl"})
@@ -156,12 +160,18 @@ def _least_links(node: LexborNode, root: LexborNode) -> float | None:
 def _least_links_of_named(node: LexborNode, attributes: Mapping[str, str | None]) -> float | None:
     """As `_least_links`, by an element's class and id. One that holds a main heading is no navigation.
 
-    A header may be the title's place, a sidebar a box of text, and contents may tell of what they list.
+    Prose is content whatever it is called, but for what a footer says without a heading. A header may be the title's place,
+    a sidebar a box of text, and contents may tell of what they list. Sections bear their heading's words as their id, so that
+    one on cookies is called as a banner on them is.
     """
-    kind = _named_kind(f"{attributes.get('class') or ''} {attributes.get('id') or ''}"[:_NAME_CHARS])
+    identifier = "" if node.tag == "section" else attributes.get("id") or ""
+    kind = _named_kind(f"{attributes.get('class') or ''} {identifier}"[:_NAME_CHARS])
     if not kind or kind in _LEAST_LINKS:
         return _LEAST_LINKS.get(kind)
-    return 0 if node.css_first(_TITLES if kind == "header" else "h1") is None else None
+    if node.css_first(_TITLES if kind == "header" else "h1") is not None:
+        return None
+    prose = node.css_first(_SUBHEADINGS if kind == "footer" else _PROSE)
+    return 0 if prose is None else _PROSE_LINKS
 
 
 @lru_cache(maxsize=1024)  # pages name thousands of elements alike

@@ -23,6 +23,8 @@ class _Cell:
     text: str
     is_header: bool
     rows_left: int = 0
+    spanned_by: str = ""
+    """The text of the cell to the left that spans this one's column as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,9 @@ def table_rows(table: LexborNode, left_out: AbstractSet[int] = frozenset()) -> I
         if caption.mem_id not in left_out:
             yield line_of(caption, left_out)
     rows = list(_rows(table, left_out))
-    header, rest = _header(rows)
+    titles = _titles(rows)
+    yield from (row.cells[0].text for row in rows[:titles])
+    header, rest = _header(rows[titles:])
     for row in rest:
         yield row_text(header, [cell.text for cell in row.cells]) if header else _unnamed(row.cells)
 
@@ -68,21 +72,48 @@ def _unnamed(cells: Sequence[_Cell]) -> str:
     return "; ".join(values)
 
 
+def _titles(rows: Sequence[_Row]) -> int:
+    """How many rows the table begins with that are a single cell as wide as the row below them."""
+    count = 0
+    while count + 1 < len(rows) and _is_title(rows[count], len(rows[count + 1].cells)):
+        count += 1
+    return count
+
+
+def _is_title(row: _Row, width: int) -> bool:
+    first, *others = row.cells
+    return len(row.cells) >= max(2, width) and bool(first.text) and all(cell.spanned_by for cell in others)
+
+
 def _header(rows: Sequence[_Row]) -> tuple[list[str], Sequence[_Row]]:
     """The columns' names, and the rows below them."""
-    height = 0
-    while height < len(rows) and rows[height].in_head:
-        height += 1
-    if not height and rows and all(cell.is_header for cell in rows[0].cells) and len(rows) > 1:
-        height = 1
+    height = _header_height(rows)
     if not height or height == len(rows):
         return [], rows
     width = max(len(row.cells) for row in rows[:height])
     names: list[str] = []
     for column in range(width):
-        parts = (row.cells[column].text for row in rows[:height] if column < len(row.cells))
+        cells = (row.cells[column] for row in rows[:height] if column < len(row.cells))
+        parts = (cell.text or cell.spanned_by for cell in cells)
         names.append(column_name(" ".join(dict.fromkeys(filter(None, parts)))))
     return names, rows[height:]
+
+
+def _header_height(rows: Sequence[_Row]) -> int:
+    """The rows of the head, or the first of header cells only; and those of header cells only that follow, where others do."""
+    height = 0
+    while height < len(rows) and rows[height].in_head:
+        height += 1
+    if not height and rows and _is_of_header_cells(rows[0]):
+        height = 1
+    further = height
+    while 0 < further < len(rows) and _is_of_header_cells(rows[further]) and not _is_title(rows[further], 2):
+        further += 1
+    return further if further < len(rows) else height
+
+
+def _is_of_header_cells(row: _Row) -> bool:
+    return all(cell.is_header for cell in row.cells)
 
 
 def _rows(table: LexborNode, left_out: AbstractSet[int]) -> Iterator[_Row]:
@@ -106,21 +137,20 @@ def _cells(row: LexborNode, hanging: dict[int, _Cell], left_out: AbstractSet[int
             cell.rows_left -= 1
             if not cell.rows_left:
                 del hanging[column]
-            yield _Cell(cell.text, cell.is_header)
+            yield _Cell(cell.text, cell.is_header, spanned_by=cell.spanned_by)
             column += 1
             continue
         assert node is not None
         if node.tag in ("td", "th") and node.mem_id not in left_out:
             attributes = node.attributes
             rows_left = _span(attributes.get("rowspan"), _MOST_ROWS) - 1
-            cell = _Cell(line_of(node, left_out), node.tag == "th", rows_left)
-            yield cell
-            if cell.rows_left:
-                hanging[column] = cell
-            for _ in range(_span(attributes.get("colspan"), _MOST_COLUMNS) - 1):
+            text, is_header = line_of(node, left_out), node.tag == "th"
+            for place in range(_span(attributes.get("colspan"), _MOST_COLUMNS)):
+                cell = _Cell("", is_header, rows_left, text) if place else _Cell(text, is_header, rows_left)
+                yield cell
+                if rows_left:
+                    hanging[column] = cell
                 column += 1
-                yield _Cell("", cell.is_header)
-            column += 1
         node = node.next
 
 

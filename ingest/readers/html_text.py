@@ -23,6 +23,8 @@ NEVER: Final = frozenset({
 })  # fmt: skip
 """Nodes without text, or whose text is not shown or is typed in."""
 
+_TITLES: Final = frozenset({"h1", "h2", "h3", "h4", "h5", "h6", "summary", "dt"})
+_TITLE_DEPTH: Final = 4  # elements between a title and its button; bounded, for pages may nest as they like
 _NOT_PLAIN: Final = NEVER | {"br", "img"}
 BREAK: Final = "\x1f"
 """A line break that the page asks for. Markup that was cleaned holds none."""
@@ -58,6 +60,20 @@ def code_text(node: LexborNode, left_out: AbstractSet[int] = frozenset()) -> str
     return text.replace("\xa0", " ").rstrip()
 
 
+def is_read(node: LexborNode, tag: str) -> bool:
+    """Whether a node's text is the page's: a button's is where it unfolds what it is the title of."""
+    return tag not in NEVER or (tag == "button" and _is_in_title(node))
+
+
+def _is_in_title(button: LexborNode) -> bool:
+    parent = button.parent
+    for _ in range(_TITLE_DEPTH):
+        if parent is None or parent.tag in _TITLES:
+            break
+        parent = parent.parent
+    return parent is not None and parent.tag in _TITLES
+
+
 def node_text(node: LexborNode, tag: str) -> str:
     """What an empty element is in the line: a break, or a picture's description, unless that is a file's name."""
     if tag == "br":
@@ -85,7 +101,7 @@ def _pieces(root: LexborNode, left_out: AbstractSet[int], gap: str) -> list[str]
         tag = node.tag or ""
         if tag == "-text":
             pieces.append(node.text_content or "")
-        elif tag not in NEVER and node.mem_id not in left_out:
+        elif is_read(node, tag) and node.mem_id not in left_out:
             child = node.first_child
             around = gap if tag in BLOCKS else ""
             pieces.append(around)

@@ -20,8 +20,10 @@ class Paragraph(NamedTuple):
 _WRAPPED_COLUMNS: Final = 60
 _NARROW_WRAPPED_COLUMNS: Final = 36
 _LIST_ITEM: Final = re.compile(
-    r"([-*+•·●○■▪◦‣–][ \t\u3000]+)?((?:[(（]?\d{1,3}[.)、）]|[a-z][.)]|[A-Z]\)|[①-⑳])[ \t]*(?=[^\d\s])\S)?"
+    r"([-*+•·●○■▪◦‣–][ \t\u3000]+)?((?:[(（]?\d{1,3}[.)、）]|[a-z](?:\)|\.(?=[ \t])(?![ \t]?[a-z]\.))"
+    r"|[A-Z]\)|[①-⑳])[ \t]*(?=[^\d\s])\S)?"
 )
+_ORDINAL: Final = re.compile(r"[(（]?(?:(\d{1,3})|([a-z]))[.)）][ \t]*(?=(\S))")
 _HEADING: Final = re.compile(
     r"(?P<chapter>第[一二三四五六七八九十百零\d]{1,5}[章部篇]|(?:Chapter|Part) [\dIVX]{1,5}\b)"
     r"|(?P<section>第[一二三四五六七八九十百零\d]{1,5}节|[一二三四五六七八九十]{1,3}、)"
@@ -72,6 +74,8 @@ def _stanza(stanza: list[str], headings: bool) -> Iterator[Paragraph]:
             wrapped = False
             continue
         marked = _marked(text)
+        if marked and parts and wrapped and _is_number_of_sentence(parts, text):
+            marked = None
         if parts and (marked or not (wrapped or _continues(line, kind))):
             yield Paragraph(kind, _joined(parts))
             parts = []
@@ -99,6 +103,19 @@ def _marked(text: str) -> str | None:
     if match is None or not match[0]:
         return None
     return text[match.end(1) :] if match[1] else text
+
+
+def _is_number_of_sentence(parts: list[str], text: str) -> bool:
+    """Whether a number begins a wrapped line by chance: words in lower case follow it, and no list counts up to it."""
+    found = _ORDINAL.match(text)
+    if found is None or not found[3].islower() or parts[-1].endswith(_SENTENCE_END):
+        return False
+    before = _ORDINAL.match(parts[0])
+    return before is None or _ordinal(before) + 1 != _ordinal(found)
+
+
+def _ordinal(match: re.Match[str]) -> int:
+    return int(match[1]) if match[1] else ord(match[2]) - ord("a") + 1
 
 
 def _continues(line: str, kind: Kind) -> bool:

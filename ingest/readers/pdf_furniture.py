@@ -3,12 +3,16 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import pairwise
+from statistics import median
 from typing import Final, NamedTuple
 
 from ingest.readers.pdf_lines import Line
 
 _EDGE_ROWS: Final = 3  # how far from a page's top and bottom headers and footers are looked for
 _SAME_ROW_POINTS: Final = 3.0
+_GAP: Final = 1.5  # between header and body, in distances of the page's rows
 _SHARE: Final = 0.45
 _SHARE_OF_SIDE: Final = 0.7  # of the left, or of the right pages
 _LEAST_PAGES: Final = 3
@@ -53,7 +57,7 @@ class Furniture:
         votes: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
         by_slot: dict[_Slot, list[set[str]]] = defaultdict(list)
         for leaf in filled:
-            edges = _edges(leaf.lines)
+            edges = self._edges(leaf)
             shapes = {i: _shapes(leaf.lines[i].text, leaf.number) for i in edges}
             votes[leaf.number % 2].update(set().union(*shapes.values()))
             for i, found in shapes.items():
@@ -70,10 +74,26 @@ class Furniture:
 
     def without(self, leaf: Leaf) -> list[Line]:
         """The page's lines that are its own."""
-        edges = _edges(leaf.lines)
+        edges = self._edges(leaf)
         return [
             line for i, line in enumerate(leaf.lines) if i not in edges or not self._is_furniture(line, leaf)
         ]
+
+    def _edges(self, leaf: Leaf) -> set[int]:
+        """The lines in the first and last rows: by their places where those are known, else by their order."""
+        lines = leaf.lines
+        filled = [i for i, line in enumerate(lines) if line.text.strip()]
+        placed = [i for i in filled if lines[i].top is not None]
+        if not placed:
+            return {*filled[:_EDGE_ROWS], *filled[-_EDGE_ROWS:]}
+        headings = {i for i in placed if self._is_heading(lines[i], leaf.number)}
+        return _outermost([(lines[i].top or 0.0, i) for i in placed], headings) | _outermost(
+            [(lines[i].bottom or 0.0, i) for i in placed], headings
+        )
+
+    def _is_heading(self, line: Line, page: int) -> bool:
+        """Whether a line is larger than the text, as headers are not; page numbers may be."""
+        return line.size > self._body_size and not _is_page_number(line.text, page, self._pages)
 
     def _shows_title(self, line: Line) -> bool:
         """Whether a line is a title in letters no larger than the text's, as headers are and slides' headings are not."""
@@ -87,26 +107,25 @@ class Furniture:
         return len(line.text) <= _SLOT_CHARS and not self._slots.isdisjoint(_slots(line, leaf.number))
 
 
-def _edges(lines: Sequence[Line]) -> set[int]:
-    """The lines in the first and last rows: by their places where those are known, else by their order."""
-    filled = [i for i, line in enumerate(lines) if line.text.strip()]
-    placed = [i for i in filled if lines[i].top is not None]
-    if not placed:
-        return {*filled[:_EDGE_ROWS], *filled[-_EDGE_ROWS:]}
-    return _outermost([(lines[i].top or 0.0, i) for i in placed]) | _outermost(
-        [(lines[i].bottom or 0.0, i) for i in placed]
-    )
+def _outermost(places: list[tuple[float, int]], headings: AbstractSet[int]) -> set[int]:
+    """The lines of the rows that may be furniture: the first, and the next ones where a gap parts them from the body.
 
-
-def _outermost(places: list[tuple[float, int]]) -> set[int]:
-    chosen: set[int] = set()
-    rows, height = 0, float("-inf")
+    A heading begins the body.
+    """
+    rows: list[tuple[float, list[int]]] = []
     for distance, i in sorted(places):
-        if distance - height > _SAME_ROW_POINTS:
-            rows, height = rows + 1, distance
-            if rows > _EDGE_ROWS:
-                break
-        chosen.add(i)
+        if not rows or distance - rows[-1][0] > _SAME_ROW_POINTS:
+            rows.append((distance, []))
+        rows[-1][1].append(i)
+    gaps = [below - above for (above, _), (below, _) in pairwise(rows)]
+    least = _GAP * median(gaps) if gaps else 0.0
+    outer = rows[:_EDGE_ROWS]
+    ends = [place + 1 for place in range(len(outer)) if place == len(gaps) or gaps[place] > least]
+    chosen: set[int] = set()
+    for _, lines in outer[: max(ends, default=1)]:
+        if not headings.isdisjoint(lines):
+            break
+        chosen.update(lines)
     return chosen
 
 

@@ -14,10 +14,11 @@ _DATE: Final = re.compile(
     r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:Z|([+-])(\d\d)'?(?:(\d\d)'?)?)?"
 )
 _PLACEHOLDER_TITLE: Final = re.compile(
-    r"untitled.{0,12}|(?:title|document|layout|slide|presentation|microsoft word)\s?\d{0,4}|无标题.{0,4}"
+    r"\(?untitled.{0,12}|\(?anonymous\)?|(?:title|document|layout|slide|presentation|microsoft word)\s?\d{0,4}|无标题.{0,4}"
     r"|[^\s]+\.(?:docx?|pptx?|xlsx?|pdf|indd|tex|dvi|rtf|odt|ps|eps|qxd|fm|html?)",
     re.IGNORECASE,
 )
+_PLACEHOLDER_AUTHOR: Final = re.compile(r"\(?(?:anonymous|unspecified|unknown)\)?", re.IGNORECASE)
 _PROGRAM: Final = re.compile(r"microsoft (?:office )?(?:word|powerpoint|excel)\s+[-–]\s+", re.IGNORECASE)
 _LANGUAGE: Final = re.compile(r"([A-Za-z]{2})(?:[-_][A-Za-z0-9_-]*)?")
 
@@ -99,7 +100,7 @@ def fields_of(information: dict[str, object], language: object) -> PdfFields:
     tag = _LANGUAGE.fullmatch(filled(language) or "")
     return PdfFields(
         title=_title(filled(information.get("Title"))),
-        author=filled(information.get("Author")),
+        author=_author(filled(information.get("Author"))),
         language=tag[1].lower() if tag else None,
         created_at=date_of(information.get("CreationDate")),
         updated_at=date_of(information.get("ModDate")),
@@ -115,6 +116,10 @@ def _title(title: str | None) -> str | None:
     """None for what the writing program puts there by itself: "untitled", or a file's name."""
     title = _PROGRAM.sub("", title, count=1) if title else ""
     return None if not title or _PLACEHOLDER_TITLE.fullmatch(title) else title
+
+
+def _author(author: str | None) -> str | None:
+    return None if not author or _PLACEHOLDER_AUTHOR.fullmatch(author) else author
 
 
 def date_of(value: object) -> datetime | None:

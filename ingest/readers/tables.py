@@ -31,13 +31,17 @@ _END: Final = "\x1f"  # cleaned text holds none
 
 _LISTED_CHARS: Final = 500
 _NAME_CHARS: Final = 80
+_QUESTION_CHARS: Final = 300
+_REPEATED_SHARE: Final = 0.1  # of a column's values, those that are its name
+_QUESTIONS_SHARE: Final = 0.5
 _VALUE: Final = re.compile(
     r"[-+(]?[$€£¥￥]?\s?\d[\d.,\s]*\)?\s?%?|\d{2,4}[-/.年]\d{1,2}[-/.月]\d{1,4}日?(?:[ T]\d{1,2}:\d{2}.*)?"
     r"|true|false|yes|no|是|否|n/?a|null|none|https?://.*|[^@\s]+@[^@\s]+\.[a-z]+",
     re.IGNORECASE,
 )
 _YEAR: Final = re.compile(r"(?:19|20)\d\d")
-_SENTENCE_END: Final = tuple("。！？!?；;.,，")
+_SENTENCE_END: Final = tuple("。！!；;.,，")
+_QUESTION_END: Final = ("?", "？")
 
 
 class _Record(NamedTuple):
@@ -108,20 +112,27 @@ def _titles(head: Sequence[_Record]) -> list[str]:
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row names the columns: its cells differ from each other, and none looks like a value."""
+    """Whether the first row names the columns: most of its cells differ from each other, and none looks like a value."""
     if len(rows) < 2:
         return False
     header = [cell.strip() for cell in rows[0]]
     body = [row for row in rows[1:] if row != rows[0]]
     names = [name for name in header if name]
-    if len(names) < max(1, len(header) // 2) or len(set(names)) < len(names):
+    if len(names) < max(1, len(header) // 2) or 2 * len(set(names)) <= len(names):
         return False
     columns = [[row[place].strip() for row in body if place < len(row)] for place in range(len(header))]
     return all(_is_name(name, column) for name, column in zip(header, columns, strict=True) if name)
 
 
 def _is_name(cell: str, below: Sequence[str]) -> bool:
-    if len(cell) > _NAME_CHARS or cell.endswith(_SENTENCE_END) or cell in below:
+    if below.count(cell) > _REPEATED_SHARE * len(below) or cell.endswith(_SENTENCE_END):
+        return False
+    if cell.endswith(
+        _QUESTION_END
+    ):  # a form's, whose answers stand below; or the first of a column of questions
+        questions = sum(value.endswith(_QUESTION_END) for value in below)
+        return len(cell) <= _QUESTION_CHARS and questions < _QUESTIONS_SHARE * len(below)
+    if len(cell) > _NAME_CHARS:
         return False
     if _YEAR.fullmatch(cell):
         return not any(_YEAR.fullmatch(value) for value in below)
