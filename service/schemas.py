@@ -35,7 +35,8 @@ class ReportOut(Struct, kw_only=True):
 
     Of a container: `documents` were taken out of it, `documents_skipped` counts by reason what is not for searching,
     `documents_failed` gives names and reasons, and `documents_vanished` are external ids that an earlier upload of it held;
-    the last two name the first 100.
+    the last two name the first 100. It is the report of that upload's run: a document that is retried by itself later, or
+    deleted, does not change it.
     """
 
     reader: str

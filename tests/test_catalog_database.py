@@ -33,7 +33,7 @@ def test_migrations_make_the_schema_that_the_code_expects(database_url: str) -> 
         indexes = "SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '%WHERE%'"
         if not database.is_postgresql:
             indexes = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND sql LIKE '%WHERE%'"
-        assert connection.execute(text(indexes)).scalar() == 9
+        assert connection.execute(text(indexes)).scalar() == 10
     database.close()
 
 

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from alembic.config import Config
 from sqlalchemy import event, text
 
 from docradar.catalog import Catalog, PutOutcome, PutResult, QueueOptions
+from docradar.catalog.changes import hold
 from docradar.catalog.database import Database
 from docradar.catalog.settlements import STEPS_AT_A_TIME
 from docradar.documents import (
@@ -241,6 +241,17 @@ def test_one_of_whose_documents_none_comes_in_has_failed(catalog: Catalog) -> No
     assert container.active_version is None
 
 
+def test_what_was_deleted_meanwhile_is_not_counted_as_searchable(catalog: Catalog) -> None:
+    job = waiting(catalog, "one", "two")
+    for name in ("one", "two"):
+        catalog.delete_document(key(name).document_id)
+    work(catalog)
+    done = settled(catalog, job)
+    assert messages(catalog, done)[-1] == (
+        "succeeded: 0 of 2 documents are searchable, 2 were deleted or uploaded otherwise meanwhile"
+    )
+
+
 def test_what_could_not_be_taken_out_counts_as_failed(catalog: Catalog) -> None:
     put(catalog)
     job = claim(catalog)
@@ -349,6 +360,23 @@ def test_vanished_documents_are_named_and_kept_unless_pruned(catalog: Catalog) -
     assert names(catalog.list_documents()[0]) == ["a", "two"]
 
 
+def test_prune_that_is_asked_for_while_the_run_ends_is_not_lost(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought_in(catalog, "one", "two")
+    job = waiting(catalog, "two", version="two")
+    end = catalog._end
+
+    def end_after_asking(waiting_job: Job, **how: bool) -> bool:
+        catalog.put_document(key("a"), DocumentFields(), content("zip two"), prune=True)
+        return end(waiting_job, **how)
+
+    monkeypatch.setattr(catalog, "_end", end_after_asking)
+    assert settled(catalog, job).state is JobState.SUCCEEDED
+    work(catalog)
+    assert names(catalog.list_documents()[0]) == ["a", "two"]
+
+
 @pytest.mark.parametrize("asked", ["queued", "waiting"])
 def test_prune_can_be_asked_for_while_the_run_is_under_way(catalog: Catalog, asked: str) -> None:
     brought_in(catalog, "one", "two")
@@ -390,8 +418,8 @@ def test_nothing_is_pruned_for_a_container_none_of_which_came_in(catalog: Catalo
 
 def test_what_a_newer_run_delivered_has_not_vanished_from_an_older_one(catalog: Catalog) -> None:
     brought_in(catalog, "both")
-    for name in ("older", "newer"):
-        catalog.put_document(key(name), DocumentFields(), content(name), prune=True)
+    catalog.put_document(key("older"), DocumentFields(), content("older"), prune=True)
+    catalog.put_document(key("newer"), DocumentFields(), content("newer"))
     newer = claimed(catalog, "newer")
     deliver(catalog, newer, "both", "fresh")
     wait(catalog, newer, 2)
@@ -402,7 +430,63 @@ def test_what_a_newer_run_delivered_has_not_vanished_from_an_older_one(catalog: 
     for job in (older, newer):
         assert settled(catalog, job).state is JobState.SUCCEEDED
     work(catalog)
-    assert ready(catalog) == ["a", "both", "fresh", "newer", "older"]
+    assert ready(catalog) == ["a", "both", "fresh", "newer", "older", "stale"]
+
+
+def newer_first(catalog: Catalog, *, prune: bool) -> tuple[Job, Job]:
+    """Two exports of the same pages: the older one's job, claimed before the newer one came in, and the newer one's."""
+    old = catalog.put_document(key("old.zip"), DocumentFields(), content("old")).job
+    old = claimed(catalog, "old.zip")
+    catalog.put_document(key("new.zip"), DocumentFields(), content("new"), prune=prune)
+    new = claimed(catalog, "new.zip")
+    deliver(catalog, new, "p", p="NEW")
+    wait(catalog, new, 1)
+    work(catalog)
+    settled(catalog, new)
+    work(catalog)
+    return old, new
+
+
+def test_an_older_export_that_is_unpacked_later_changes_nothing_that_a_newer_one_holds(
+    catalog: Catalog,
+) -> None:
+    old, new = newer_first(catalog, prune=False)
+    page = catalog.get_document(key("p").document_id)
+    p, kept = deliver(catalog, old, "p", "kept", p="OLD")
+    assert (p.outcome, p.document) == (PutResult.UNCHANGED, page)
+    assert (page.blob, page.container_id) == (content("NEW").blob, new.document_id)
+    # As if it had been unpacked before the newer one, which was not to delete anything.
+    assert (kept.outcome, kept.document.container_id) == (PutResult.CREATED, old.document_id)
+    wait(catalog, old, 2)
+    work(catalog)
+    ended = settled(catalog, old)
+    assert messages(catalog, ended)[-1] == (
+        "succeeded: 1 of 2 documents are searchable, 1 were deleted or uploaded otherwise meanwhile"
+    )
+    assert ready(catalog) == ["kept", "new.zip", "old.zip", "p"]
+
+
+def test_an_older_export_does_not_bring_back_what_was_deleted_after_a_newer_one(catalog: Catalog) -> None:
+    old, _ = newer_first(catalog, prune=False)
+    catalog.delete_document(key("p").document_id)
+    [p] = deliver(catalog, old, "p", p="OLD")
+    assert (p.outcome, p.document.status) == (PutResult.UNCHANGED, DocumentStatus.DELETING)
+
+
+def test_an_older_export_is_canceled_where_a_newer_one_has_pruned(catalog: Catalog) -> None:
+    old, _ = newer_first(catalog, prune=True)
+    with pytest.raises(JobCanceledError, match="a newer upload of the same export"):
+        deliver(catalog, old, "gone")
+    catalog.finish_canceled(old)
+    ended = settled(catalog, old)
+    assert ended.state is JobState.CANCELED
+    assert ended.error is not None
+    assert "to go back to this one, upload it again" in ended.error
+    assert ready(catalog) == ["new.zip", "p"]
+    assert catalog.get_document(key("p").document_id).blob == content("NEW").blob
+    again = brought_in(catalog, "gone", container="old.zip", version="again")
+    assert again.state is JobState.SUCCEEDED
+    assert "gone" in ready(catalog)
 
 
 def test_a_canceled_container_ends_once_its_documents_have_stopped(catalog: Catalog) -> None:
@@ -416,6 +500,7 @@ def test_a_canceled_container_ends_once_its_documents_have_stopped(catalog: Cata
     catalog.finish_canceled(running)
     canceled = settled(catalog, job)
     assert (canceled.state, canceled.error) == (JobState.CANCELED, "canceled on request")
+    assert (canceled.done, canceled.total) == (0, 2)
     assert catalog.get_document(job.document_id).status is DocumentStatus.CANCELED
     assert catalog.reconcile() == 0
 
@@ -516,6 +601,49 @@ def test_what_another_container_or_a_caller_has_put_since_stays(catalog: Catalog
     assert names(catalog.list_documents()[0]) == ["b", "by-hand", "theirs"]
 
 
+def test_what_a_caller_has_put_unchanged_is_the_containers_no_more(catalog: Catalog) -> None:
+    job = brought_in(catalog, "mine", "by-hand")
+    outcome = put(catalog, "by-hand", "by-hand")
+    assert (outcome.outcome, outcome.document.container_id) == (PutResult.UNCHANGED, None)
+    assert catalog.get_document(outcome.document.id) == outcome.document
+    catalog.delete_document(job.document_id)
+    work(catalog)
+    assert ready(catalog) == ["by-hand"]
+
+
+def test_who_uploads_one_document_does_not_wait_until_a_container_is_deleted(database_url: str) -> None:
+    with closing(Catalog.open(database_url, QueueOptions(lease_seconds=60))) as catalog:
+        job = brought_in(catalog, *[f"d{number}" for number in range(30)])
+        with catalog._database.write() as tx:  # the sweeps that follow late are due
+            members = "document_id IN (SELECT id FROM documents WHERE parent_id IS NOT NULL)"
+            tx.execute(text(f"UPDATE jobs SET run_at = run_at - 300000 WHERE kind = 'sweep' AND {members}"))
+        catalog.delete_document(job.document_id)
+        [deletion] = catalog.claim("w", 1)
+        assert deletion.kind is JobKind.DELETE
+        while catalog.delete_members(job.document_id):
+            pass
+        single = put(catalog, "single").job
+        again = put(catalog, "d7", "by hand").job
+        [first, second] = catalog.claim("w", 2)
+        # What stands in front of an upload of the same document goes first, too.
+        assert {first.document_id, second.document_id} == {single.document_id, again.document_id}
+        [sweep] = [found for found in (first, second) if found.id != single.id]
+        assert sweep.kind is JobKind.SWEEP
+        catalog.finish_sweep(sweep)
+        assert [found.id for found in catalog.claim("w", 1)] == [again.id]
+
+
+def test_who_uploads_one_document_does_not_wait_for_what_follows_a_pruned_container(catalog: Catalog) -> None:
+    many = [f"d{number}" for number in range(30)]
+    brought_in(catalog, *many)
+    pruning = waiting(catalog, "kept", version="two", prune=True)
+    work(catalog)
+    settled(catalog, pruning)
+    single = put(catalog, "single").job
+    claimed_first = catalog.claim("w", 2)
+    assert single.id in [found.id for found in claimed_first]
+
+
 def test_a_file_that_is_no_container_any_more_is_none(catalog: Catalog) -> None:
     job = brought_in(catalog, "one")
     put(catalog, text="a plain text")
@@ -528,6 +656,22 @@ def test_containers_are_not_counted_among_the_documents_of_a_collection(catalog:
     brought_in(catalog, "one", "two")
     [info] = catalog.collections()
     assert (info.documents, info.units) == (2, 2)
+
+
+def test_a_document_counts_until_the_container_in_its_place_has_come_in(catalog: Catalog) -> None:
+    ingest(catalog, "a")
+    put(catalog, text="a zip that is damaged")
+    job = claimed(catalog)
+    deliver(catalog, job, "member")
+    [info] = catalog.collections()
+    assert (info.documents, info.units) == (2, 3)
+    catalog.fail(job, "it is damaged", retryable=False)
+    work(catalog)
+    [info] = catalog.collections()
+    assert (info.documents, info.units) == (2, 4)
+    catalog.delete_document(job.document_id)
+    assert {document.status for document in catalog.list_documents()[0]} == {DocumentStatus.DELETING}
+    assert catalog.collections() == []
 
 
 def test_dates_of_a_member_and_of_a_file_are_kept_and_the_members_come_first(catalog: Catalog) -> None:
@@ -576,6 +720,7 @@ def test_reads_that_come_every_second_use_their_indexes(sqlite_url: str) -> None
             event.listen(engine, "before_cursor_execute", lambda *call: statements.append((call[2], call[3])))
         catalog.settle()
         catalog.list_documents(container_id=job.document_id, status=DocumentStatus.FAILED)
+        catalog.list_documents(container_id=job.document_id)
         catalog.list_documents(warned=True)
         catalog.list_jobs(parent_id=job.id)
         work(catalog)
@@ -591,27 +736,57 @@ def test_reads_that_come_every_second_use_their_indexes(sqlite_url: str) -> None
         "jobs USING COVERING INDEX ix_jobs_children",
         "jobs USING INDEX ix_jobs_parent",
         "documents USING INDEX ix_documents_parent",
+        "documents USING INDEX ix_documents_members (parent_id=?)",
         "documents USING INDEX ix_documents_warned",
         "documents USING INDEX ix_documents_bundle",
     ):
         assert index in plans, plans
 
 
-def test_a_catalog_from_before_there_were_containers_is_brought_up_to_date(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'catalog.sqlite3'}"
-    with closing(Catalog.open(url)) as catalog:
+def test_a_catalog_from_before_there_were_containers_is_brought_up_to_date(database_url: str) -> None:
+    warnings = ("half of a pair: \ud800", "NUL: \x00")
+    with closing(Catalog.open(database_url)) as catalog:
         ingest(catalog, "kept")
-    database = Database.open(url)
+        put(catalog, "warned")
+        job = claimed(catalog, "warned")
+        catalog.begin_units(job, text_blob="0" * 64)
+        catalog.commit_ingest(job, units=0, report=IngestReport(warnings=warnings))
+        put(catalog, "unread")
+    database = Database.open(database_url)
     with database.write() as tx:
         config = Config()
         config.set_main_option("script_location", "docradar.catalog:migrations")
         config.attributes["connection"] = tx
         command.downgrade(config, "0001")
     database.close()
-    with closing(Catalog.open(url)) as catalog:
-        [document] = catalog.list_documents()[0]
+    with closing(Catalog.open(database_url)) as catalog:
+        [warned] = catalog.list_documents(warned=True)[0]
+        assert warned.key.external_id == "warned"
+        assert warned.report is not None
+        assert warned.report.warnings == warnings
+        assert len(catalog.list_documents(warned=False)[0]) == 2
+        document = catalog.get_document(key("kept").document_id)
         assert (document.key.external_id, document.status) == ("kept", DocumentStatus.READY)
         assert brought_in(catalog, "kept").state is JobState.SUCCEEDED
+
+
+def test_renewing_leases_gets_in_nobodys_way(postgres_url: str) -> None:
+    """Who unpacks a container locks jobs of its documents and its own, in whichever order."""
+    with closing(Catalog.open(postgres_url, QueueOptions(lease_seconds=60))) as catalog:
+        put(catalog)
+        container = claimed(catalog)
+        deliver(catalog, container, *"123456")
+        children = catalog.claim("unpacker", 10)
+        held = [(job.id, job.fence) for job in (container, *children)]
+        blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        for child in children:
+            with ThreadPoolExecutor(1) as pool:
+                with catalog._database.write() as tx:
+                    hold(tx, child)
+                    renewing = pool.submit(catalog.renew, "unpacker", held)
+                    eventually(lambda: tx.execute(blocked).scalar_one() > 0)
+                    hold(tx, container)
+                assert all(lease.owned for lease in renewing.result().values())
 
 
 def test_everybody_at_once_gets_in_nobodys_way(database_url: str) -> None:
@@ -696,8 +871,11 @@ def _at_rest(catalog: Catalog) -> bool:
                 pass
             catalog.finish_sweep(job)
         elif catalog.get_document(job.document_id).key.external_id.startswith("zip"):
-            deliver(catalog, job, "last")
-            wait(catalog, job, 1)
+            try:
+                deliver(catalog, job, "last")
+                wait(catalog, job, 1)
+            except JobCanceledError:
+                catalog.finish_canceled(job)
         else:
             commit(catalog, job, [unit(0, document=f"{job.document_id[:8]}-{job.version}")])
     while catalog.settle():

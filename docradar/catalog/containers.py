@@ -1,21 +1,35 @@
 """Containers: documents that hold documents, from their unpacking to the moment when the last one has come in.
 
 A container's job delivers its documents, each with a job of its own, then waits for those: running, and held by no worker.
-`settle` ends it. Lock order: the container's row, the document's row, then jobs' rows.
+`settle` ends it. Lock order: the container's row, its job's, the document's row, then those of its jobs.
 """
 
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, false, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    select,
+    true,
+    update,
+)
 
 from docradar.catalog.changes import hold, lock_document
 from docradar.catalog.documents import DocumentStore, Wanted
 from docradar.catalog.rows import (
     DOCUMENT_COLUMNS,
+    JOB_COLUMNS,
     document_from,
     file_fields_value,
     given_fields_from,
+    job_from,
     report_value,
 )
 from docradar.catalog.schema import documents, jobs
@@ -40,17 +54,24 @@ _BEGIN: Final = (
     .returning(*DOCUMENT_COLUMNS)
 )
 _SEQ: Final = select(jobs.c.seq).where(jobs.c.id == bindparam("job")).scalar_subquery()
-_ADOPT: Final = (
-    update(documents)
-    .where(documents.c.id == bindparam("document"))
-    .values(
-        parent_id=bindparam("its_container"),
-        bundle=bindparam("its_bundle"),
-        # The newest export that holds it counts, whichever is unpacked last.
-        delivered_by=case((documents.c.delivered_by > _SEQ, documents.c.delivered_by), else_=_SEQ),
+# One look into an index, however many documents the bundle has: this is asked for each of them.
+_NEWEST_IN_BUNDLE: Final = (
+    select(func.max(documents.c.delivered_by))
+    .where(
+        documents.c.parent_id.is_not(None),
+        documents.c.bundle == bindparam("its_bundle"),
+        documents.c.source == bindparam("its_source"),
+        documents.c.collection == bindparam("its_collection"),
     )
-    .returning(*DOCUMENT_COLUMNS)
+    .scalar_subquery()
 )
+_newest: Final = jobs.alias("newest")
+_TURN: Final = select(
+    jobs.c.seq,
+    exists()
+    .where(_newest.c.seq == _NEWEST_IN_BUNDLE, _newest.c.seq > jobs.c.seq, _newest.c.prune)
+    .label("outdated"),
+).where(jobs.c.id == bindparam("job"))
 _BUNDLE: Final = (
     select(documents.c.collection, documents.c.source, documents.c.bundle, documents.c.delivered_by)
     .where(documents.c.parent_id == bindparam("its_container"), documents.c.delivered_by == _SEQ)
@@ -62,12 +83,22 @@ _ADOPT_JOBS: Final = (
         jobs.c.document_id == bindparam("document"),
         jobs.c.kind.in_([JobKind.INGEST.value, JobKind.UPDATE.value]),
         jobs.c.state.in_(LIVE),
+        exists().where(
+            documents.c.id == bindparam("document"),
+            documents.c.parent_id == bindparam("its_container"),
+            documents.c.delivered_by == bindparam("its_seq"),
+        ),
     )
     .values(
         parent_id=bindparam("job"),
         priority=case((jobs.c.kind == JobKind.INGEST.value, MEMBER_PRIORITY), else_=jobs.c.priority),
     )
+    .returning(*JOB_COLUMNS)
 )
+
+OUTDATED: Final = "a newer upload of the same export, with prune=true, has come in meanwhile; to go back to this one, upload it again"
+"""Why a container is not unpacked any further."""
+
 _SAY_WHAT_IT_HOLDS: Final = update(documents).where(documents.c.id == bindparam("document"))
 
 
@@ -92,26 +123,27 @@ class ContainerStore(DocumentStore):
     ) -> PutOutcome:
         """Like `put_document`, for a document that the job has taken out of its container.
 
-        From now on the document is this container's, and the jobs that it has are children of this job.
+        From now on the document is this container's, and the jobs that it has are children of this job. But uploads
+        count in the order in which they were made: what a newer one has delivered is left to that, unchanged; and
+        where the newest one of the bundle prunes, this one has nothing to add, and is asked to stop.
 
         Raises:
             LeaseLostError: The job is no longer its holder's; nothing was put.
-            JobCanceledError: Somebody asked for it to stop; nothing was put.
+            JobCanceledError: Somebody, or a newer upload, asked for it to stop; nothing was put.
             InvalidRequestError: A text holds a NUL or half of a surrogate pair.
         """
         with self._database.write() as tx:
             lock_document(tx, job.document_id)
-            outcome = self._put(tx, key, Wanted(fields, content, self._options.max_attempts))
-            _go_on(hold(tx, job))
-            adopted = {
-                "document": outcome.document.id,
-                "its_container": job.document_id,
-                "its_bundle": bundle,
-                "job": job.id,
-            }
-            row = tx.execute(_ADOPT, adopted).one()
-            tx.execute(_ADOPT_JOBS, {"document": outcome.document.id, "job": job.id})
-            return replace(outcome, document=document_from(row), job=replace(outcome.job, parent_id=job.id))
+            current = _go_on(hold(tx, job))
+            turn = tx.execute(_TURN, {"job": job.id, **_bundle_of(key, bundle)}).one()
+            if not turn.outdated:
+                origin = {"parent_id": job.document_id, "bundle": bundle, "delivered_by": turn.seq}
+                outcome = self._put(
+                    tx, key, Wanted(fields, content, self._options.max_attempts, origin=origin)
+                )
+                return _adopt_jobs(tx, job, outcome, seq=turn.seq)
+            self._transitions.cancel(tx, current, OUTDATED)
+        raise JobCanceledError(f"job {job.id} was asked to stop: {OUTDATED}")
 
     def wait_for_members(
         self, job: Job, *, report: IngestReport, file_fields: DocumentFields, message: str
@@ -152,6 +184,23 @@ def vanished(connection: Connection, job: Job) -> ColumnElement[bool]:
     )
 
 
-def _go_on(job: Job) -> None:
+def _bundle_of(key: DocumentKey, bundle: str) -> dict[str, str]:
+    return {"its_bundle": bundle, "its_source": key.source, "its_collection": key.collection}
+
+
+def _adopt_jobs(tx: Connection, job: Job, outcome: PutOutcome, *, seq: int) -> PutOutcome:
+    """The outcome after the live jobs of the document are the container's, if the document is."""
+    values = {
+        "document": outcome.document.id,
+        "its_container": job.document_id,
+        "its_seq": seq,
+        "job": job.id,
+    }
+    adopted = {row.id: job_from(row) for row in tx.execute(_ADOPT_JOBS, values)}
+    return replace(outcome, job=adopted.get(outcome.job.id, outcome.job))
+
+
+def _go_on(job: Job) -> Job:
     if job.cancel_requested:
         raise JobCanceledError(f"job {job.id} was asked to stop")
+    return job

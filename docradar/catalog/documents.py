@@ -9,6 +9,7 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    exists,
     false,
     insert,
     literal_column,
@@ -33,6 +34,7 @@ from docradar.catalog.rows import (
 from docradar.catalog.schema import documents, jobs, versions
 from docradar.catalog.sql import LIVE, NOW, insert_or_ignore
 from docradar.catalog.store import Store
+from docradar.catalog.transitions import MEMBER_PRIORITY
 from docradar.catalog.types import Content, DocumentChanges, PutOutcome, PutResult
 from docradar.documents import Document, DocumentFields, DocumentKey, DocumentStatus, Job, JobKind
 from docradar.errors import ConflictError, NotFoundError
@@ -51,6 +53,7 @@ _WANT: Final = (
     .returning(*DOCUMENT_COLUMNS)
 )
 _ADD_VERSION: Final = insert(versions).values(created_at=NOW)
+_MOVE: Final = update(documents).where(_THIS).returning(*DOCUMENT_COLUMNS)
 _RELABEL: Final = update(documents).where(_THIS).values(updated_at=NOW).returning(*DOCUMENT_COLUMNS)
 _DELETE: Final = (
     update(documents)
@@ -58,7 +61,10 @@ _DELETE: Final = (
     .values(deleted=true(), active_version=None, units=0, error=None, updated_at=NOW)
 )
 _OF_CONTAINERS: Final = documents.c.parent_id.in_(bindparam("containers", expanding=True))
-_CONTAINERS_IN: Final = select(documents.c.id).where(_OF_CONTAINERS, documents.c.container)
+_inside: Final = documents.alias("inside")
+_CONTAINERS_IN: Final = select(documents.c.id).where(
+    _OF_CONTAINERS, exists().where(_inside.c.parent_id == documents.c.id)
+)
 _HIDE_DOCUMENTS_IN: Final = (
     update(documents)
     .where(_OF_CONTAINERS, documents.c.deleted.is_(False))
@@ -81,20 +87,28 @@ _LATEST_JOB: Final = (
 )
 
 
-_BY_HAND: Final = {"parent_id": None, "bundle": None, "delivered_by": None}
+Origin = Mapping[str, str | int | None]
+"""Columns that say which container a document was taken out of, and by which job."""
+
+_BY_HAND: Final[Origin] = {"parent_id": None, "bundle": None, "delivered_by": None}
 """Put by a caller, a document belongs to no container any more."""
 
-_AS_IT_IS: Final[Mapping[str, None]] = {}
+_AS_IT_IS: Final[Origin] = {}
 
 
 class Wanted(NamedTuple):
-    """What a put asks for. `origin` are columns to be set where it changes something."""
+    """What a put asks for. Whatever it changes, the document is of this `origin` from then on."""
 
     fields: DocumentFields
     content: Content
     max_attempts: int
     prune: bool = False
-    origin: Mapping[str, None] = _AS_IT_IS
+    origin: Origin = _AS_IT_IS
+
+    @property
+    def delivered_by(self) -> int:
+        """The `seq` of the job that took it out of a container; 0 where none did."""
+        return int(self.origin.get("delivered_by") or 0)
 
 
 class DocumentStore(Store):
@@ -262,7 +276,7 @@ class DocumentStore(Store):
                 return self._replace(tx, row, wanted)
             # Between the two another process has swept the document away.
 
-    def _delete(self, tx: Connection, row: AnyRow) -> Job:
+    def _delete(self, tx: Connection, row: AnyRow, *, priority: int | None = None) -> Job:
         """A tombstone for a locked document and all that was taken out of it, and the job that clears up behind it.
 
         That job deletes what was taken out of it one by one.
@@ -275,10 +289,10 @@ class DocumentStore(Store):
             containers = inner if hidden else []
         for job in live_jobs(tx, row.id, JobKind.INGEST):
             self._transitions.cancel(tx, job, "the document was deleted")
-        return self._transitions.enqueue(tx, JobKind.DELETE, row.id, row.desired_version)
+        return self._transitions.enqueue(tx, JobKind.DELETE, row.id, row.desired_version, priority=priority)
 
     def _relabel(
-        self, tx: Connection, row: AnyRow, fields: DocumentFields, origin: Mapping[str, None] = _AS_IT_IS
+        self, tx: Connection, row: AnyRow, fields: DocumentFields, origin: Origin = _AS_IT_IS
     ) -> tuple[Document, Job]:
         """Other fields for a locked document, and the job that brings its points after them."""
         relabelled = tx.execute(_RELABEL, {"document": row.id, **field_values(fields), **origin}).one()
@@ -294,6 +308,7 @@ class DocumentStore(Store):
             "external_id": key.external_id,
             **field_values(wanted.fields),
             **content_values(wanted.content),
+            **wanted.origin,
         }
         row = tx.execute(_ADD_DOCUMENT[tx.dialect.name], values).one_or_none()
         if row is None:
@@ -303,13 +318,16 @@ class DocumentStore(Store):
 
     def _replace(self, tx: Connection, row: AnyRow, wanted: Wanted) -> PutOutcome:
         """What a put comes to for a document that is there."""
+        if 0 < wanted.delivered_by < (row.delivered_by or 0):
+            # In the order of the uploads, a newer one has changed it, or it was deleted after that.
+            return PutOutcome(document_from(row), _latest_job(tx, row.id), PutResult.UNCHANGED)
         result = _compare(row, wanted)
         if row.container and result in (PutResult.UNCHANGED, PutResult.RELABELLED):
             return self._unpack_again(tx, row, wanted)
         if result is PutResult.UNCHANGED:
             if wanted.prune:
                 tx.execute(_PRUNE_TOO, {"document": row.id})
-            return PutOutcome(document_from(row), _latest_job(tx, row.id), result)
+            return PutOutcome(_moved(tx, row, wanted.origin), _latest_job(tx, row.id), result)
         if result is PutResult.RELABELLED:
             return PutOutcome(*self._relabel(tx, row, wanted.fields, wanted.origin), result)
         return PutOutcome(*self._new_version(tx, row, wanted), result)
@@ -321,7 +339,7 @@ class DocumentStore(Store):
             return PutOutcome(*self._new_version(tx, row, wanted), PutResult.UPDATED)
         if wanted.prune:
             tx.execute(_PRUNE_TOO, {"document": row.id})
-        return PutOutcome(document_from(row), under_way[-1], PutResult.UNCHANGED)
+        return PutOutcome(_moved(tx, row, wanted.origin), under_way[-1], PutResult.UNCHANGED)
 
     def _new_version(self, tx: Connection, row: AnyRow, wanted: Wanted) -> tuple[Document, Job]:
         """The next version of a locked document, wanted from now on, and the job that brings it in."""
@@ -341,8 +359,14 @@ class DocumentStore(Store):
         version = row.desired_version
         content = content_values(wanted.content)
         tx.execute(_ADD_VERSION, {"document_id": row.id, "version": version, **content})
-        attempts = wanted.max_attempts
-        job = self._transitions.enqueue(tx, JobKind.INGEST, row.id, version, max_attempts=attempts)
+        job = self._transitions.enqueue(
+            tx,
+            JobKind.INGEST,
+            row.id,
+            version,
+            max_attempts=wanted.max_attempts,
+            priority=MEMBER_PRIORITY if wanted.delivered_by else None,
+        )
         if wanted.prune:
             tx.execute(_PRUNE_TOO, {"document": row.id})
         return job
@@ -353,6 +377,13 @@ class DocumentStore(Store):
             outdated += live_jobs(tx, row.id, JobKind.DELETE)
         for job in outdated:
             self._transitions.cancel(tx, job, reason)
+
+
+def _moved(tx: Connection, row: AnyRow, origin: Origin) -> Document:
+    """A locked document to which nothing happened, but that it is of another container now, or of none."""
+    if all(getattr(row, column) == value for column, value in origin.items()):
+        return document_from(row)
+    return document_from(tx.execute(_MOVE, {"document": row.id, **origin}).one())
 
 
 def _locked(tx: Connection, document_id: str) -> AnyRow:

@@ -1,6 +1,6 @@
 """How much there is of everything."""
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from docradar.catalog.rows import AnyRow
 from docradar.catalog.schema import documents, jobs
@@ -14,7 +14,10 @@ class OverviewStore(Store):
     """Sums over indexes."""
 
     def collections(self) -> list[CollectionInfo]:
-        """All collections that hold a document not deleted, by name. Containers do not count; their documents do."""
+        """All collections that hold a document not deleted, by name. Containers do not count; their documents do.
+
+        What was a document, and is not yet the container that was uploaded in its place, counts while search sees it.
+        """
         query = (
             select(
                 documents.c.collection,
@@ -22,7 +25,10 @@ class OverviewStore(Store):
                 func.count().label("documents"),
                 func.sum(documents.c.units).label("units"),
             )
-            .where(documents.c.deleted.is_(False), documents.c.container.is_(False))
+            .where(
+                documents.c.deleted.is_(False),
+                or_(documents.c.container.is_(False), documents.c.units > 0),
+            )
             .group_by(documents.c.collection, documents.c.source)
         )
         by_name: dict[str, list[AnyRow]] = {}

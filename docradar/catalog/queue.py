@@ -60,7 +60,7 @@ _CLAIM: Final = changing(
 _RENEW: Final = (
     update(jobs)
     .where(
-        jobs.c.id.in_(bindparam("held_ids", expanding=True)),
+        jobs.c.id == bindparam("job"),
         jobs.c.state == RUNNING,
         jobs.c.lease_owner == bindparam("worker"),
     )
@@ -99,10 +99,13 @@ class QueueStore(Store):
 
     def renew(self, worker: str, held_jobs: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Lease]:
         """Extends the worker's leases on jobs given as (id, fence), and says which it has lost."""
-        ids = [job_id for job_id, _ in held_jobs]
-        with self._database.write() as tx:
-            extended = tx.execute(_RENEW, {"held_ids": ids, "worker": worker, "lease_ms": self._lease_ms})
-            mine = {(row.id, row.fence): row.cancel_requested for row in extended}
+        mine: dict[tuple[str, int], bool] = {}
+        for job_id in dict.fromkeys(job_id for job_id, _ in held_jobs):
+            # One at a time: a container that is unpacked locks its own job's row, then those of its documents' jobs.
+            with self._database.write() as tx:
+                values = {"job": job_id, "worker": worker, "lease_ms": self._lease_ms}
+                if (row := tx.execute(_RENEW, values).one_or_none()) is not None:
+                    mine[row.id, row.fence] = row.cancel_requested
         return {held: Lease(owned=held in mine, cancel_requested=mine.get(held, False)) for held in held_jobs}
 
     def progress(self, job: Job, stage: str, done: int, total: int) -> None:

@@ -109,6 +109,13 @@ documents = Table(
         postgresql_where=_HAS_PARENT,
     ),
     Index(
+        "ix_documents_members",
+        "parent_id",
+        "seq",
+        sqlite_where=_HAS_PARENT,
+        postgresql_where=_HAS_PARENT,
+    ),
+    Index(
         "ix_documents_bundle",
         "bundle",
         "source",

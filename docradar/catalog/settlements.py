@@ -29,7 +29,7 @@ from docradar.catalog.queue import EVENT_INTERVAL_MS
 from docradar.catalog.rows import AnyRow, job_from, report_from, report_value
 from docradar.catalog.schema import documents, jobs
 from docradar.catalog.sql import LIVE, NOW, RUNNING
-from docradar.catalog.transitions import DOCUMENTS_STAGE
+from docradar.catalog.transitions import DOCUMENTS_STAGE, MEMBER_PRIORITY
 from docradar.documents import (
     LISTED_DOCUMENTS,
     DocumentStatus,
@@ -61,11 +61,10 @@ _DELIVERED: Final = and_(
     documents.c.parent_id == bindparam("its_container"),
     documents.c.delivered_by == select(jobs.c.seq).where(jobs.c.id == bindparam("job")).scalar_subquery(),
 )
-_ENDED_BADLY: Final = (
-    select(documents.c.status, func.count().label("documents"))
-    .where(_DELIVERED, documents.c.status.in_([DocumentStatus.FAILED.value, DocumentStatus.CANCELED.value]))
-    .group_by(documents.c.status)
+_BECAME: Final = (
+    select(documents.c.status, func.count().label("documents")).where(_DELIVERED).group_by(documents.c.status)
 )
+_PRUNE: Final = select(jobs.c.prune).where(jobs.c.id == bindparam("job"))
 _FAILED: Final = (
     select(documents.c.external_id, documents.c.error)
     .where(_DELIVERED, documents.c.status == DocumentStatus.FAILED.value)
@@ -80,14 +79,16 @@ class Tally:
     """What became of a container's documents. `withheld` could not be taken out of it, `vanished` it holds no more."""
 
     delivered: int
+    searchable: int
     failed: int
     canceled: int
     withheld: int
     vanished: int = 0
 
     @property
-    def searchable(self) -> int:
-        return self.delivered - self.failed - self.canceled
+    def gone(self) -> int:
+        """Deleted meanwhile, or delivered by another upload, which has to say what became of them."""
+        return self.delivered - self.searchable - self.failed - self.canceled
 
     @property
     def outcome(self) -> str:
@@ -95,7 +96,9 @@ class Tally:
         said = f"{self.searchable} of {self.delivered + self.withheld} documents are searchable"
         if self.failed or self.withheld:
             said += f", {self.failed + self.withheld} failed"
-        return said + (f", {self.canceled} were canceled" if self.canceled else "")
+        if self.canceled:
+            said += f", {self.canceled} were canceled"
+        return said + (f", {self.gone} were deleted or uploaded otherwise meanwhile" if self.gone else "")
 
     def warnings(self) -> Iterator[str]:
         """For the container's report."""
@@ -139,8 +142,7 @@ class SettlementStore(DocumentStore):
             return False
         if prune and not job.cancel_requested and self._prune(job):
             return True
-        self._end(job)
-        return job.parent_id is not None  # the container around it may have waited for this
+        return self._end(job, pruned=prune)
 
     def _tell(self, job: Job, done: int) -> None:
         with self._database.write() as tx:
@@ -169,45 +171,51 @@ class SettlementStore(DocumentStore):
             ids = list(connection.execute(gone).scalars())
         for document_id in ids:
             with self._database.write() as tx:
-                found = lock_document(tx, document_id)
+                lock_document(tx, job.document_id)
                 hold(tx, job)
+                found = lock_document(tx, document_id)
                 still = select(documents.c.id).where(documents.c.id == document_id, vanished(tx, job))
                 if found is not None and tx.execute(still).first() is not None:
-                    self._delete(tx, found)
+                    self._delete(tx, found, priority=MEMBER_PRIORITY)
             failpoints.reach("after_prune")
         return len(ids)
 
-    def _end(self, job: Job) -> None:
+    def _end(self, job: Job, *, pruned: bool) -> bool:
+        """Ends the job if nothing stands against it; true where a step is to be taken at once."""
         with self._database.write() as tx:
             row = lock_document(tx, job.document_id)
             current = hold(tx, job)
             if has_documents_at_work(tx, job.id):
-                return  # one was tried again at this moment
+                return False  # one was tried again at this moment
             reason = obstacle(row, current)
             if row is None or reason is not None:
                 self._transitions.end_badly(tx, current, JobState.CANCELED, current.error or str(reason))
-                return
+                return job.parent_id is not None
             tally = _tally(tx, row, current)
+            if tally.vanished and not pruned and tx.execute(_PRUNE, {"job": job.id}).scalar_one():
+                return True  # it was asked for at this moment
             report = _report(tx, row, current, tally)
             values: dict[str, object] = {
                 "document": row.id,
                 "report": report_value(report),
                 "warnings": len(report.warnings),
             }
-            if tally.searchable > 0:
+            if tally.searchable or tally.gone:
                 tx.execute(_BECOME, values | {"active_version": job.version, "units": 0})
                 self._transitions.end(tx, current, JobState.SUCCEEDED, outcome=tally.outcome)
                 self._transitions.sweep_after(tx, current)
             else:
                 tx.execute(_BECOME, values)
                 self._transitions.end_badly(tx, current, JobState.FAILED, _why_none(report, tally))
+            return job.parent_id is not None  # the container around it may have waited for this
 
 
 def _tally(connection: Connection, row: AnyRow, job: Job) -> Tally:
     delivered = {"its_container": job.document_id, "job": job.id}
-    ended = {found.status: found.documents for found in connection.execute(_ENDED_BADLY, delivered)}
+    ended = {found.status: found.documents for found in connection.execute(_BECAME, delivered)}
     return Tally(
         delivered=job.total,
+        searchable=ended.get(DocumentStatus.READY, 0),
         failed=ended.get(DocumentStatus.FAILED, 0),
         canceled=ended.get(DocumentStatus.CANCELED, 0),
         withheld=report_from(row).documents_failed_count,

@@ -10,6 +10,7 @@ from docradar.catalog.documents import DocumentStore, Wanted
 from docradar.catalog.rows import AnyRow, content_from, document_from, given_fields_from, place_from
 from docradar.catalog.schema import documents, dropped_blobs, jobs, units, versions
 from docradar.catalog.sql import LIVE, NOW
+from docradar.catalog.transitions import MEMBER_PRIORITY
 from docradar.catalog.types import SweepState, UnitPlace
 from docradar.documents import DocumentStatus, Job, JobKind, JobState
 
@@ -110,7 +111,7 @@ class SweepStore(DocumentStore):
             with self._database.write() as tx:
                 row = lock_document(tx, member_id)
                 if row is not None and row.deleted and row.parent_id == document_id:
-                    self._delete(tx, row)
+                    self._delete(tx, row, priority=MEMBER_PRIORITY)
         return len(ids)
 
     def request_sweep(self, document_id: str) -> None:
@@ -182,8 +183,10 @@ class SweepStore(DocumentStore):
             )
             if row is None or tx.execute(still).one_or_none() is None:
                 return False
-            attempts = {"max_attempts": self._options.max_attempts} if kind is JobKind.INGEST else {}
-            self._transitions.enqueue(tx, kind, document_id, row.desired_version, **attempts)
+            options = {"max_attempts": self._options.max_attempts} if kind is JobKind.INGEST else {}
+            if row.parent_id is not None:
+                options["priority"] = MEMBER_PRIORITY
+            self._transitions.enqueue(tx, kind, document_id, row.desired_version, **options)
             return True
 
 

@@ -24,7 +24,7 @@ from docradar.catalog.changes import (
 )
 from docradar.catalog.rows import JOB_COLUMNS, job_from, storable
 from docradar.catalog.schema import documents, jobs
-from docradar.catalog.sql import LIVE, NOW, insert_or_ignore
+from docradar.catalog.sql import LIVE, NOW, QUEUED, insert_or_ignore
 from docradar.catalog.types import QueueOptions
 from docradar.catalog.wakeup import Wakeup
 from docradar.documents import Job, JobKind, JobState
@@ -33,7 +33,10 @@ from docradar.documents import Job, JobKind, JobState
 PRIORITY: Final = {JobKind.DELETE: 10, JobKind.UPDATE: 20, JobKind.SWEEP: 30, JobKind.INGEST: 40}
 
 MEMBER_PRIORITY: Final = 50
-"""Of ingests of what was taken out of a container: who uploads one file does not wait for a hundred thousand."""
+"""Of what was taken out of a container: its ingests, its deletion with the container, and the sweeps behind them.
+
+Who uploads one file does not wait for a hundred thousand.
+"""
 
 MAINTENANCE_ATTEMPTS: Final = 20
 """For jobs that fail only where the index does, never by their document's fault, and for outages in the others."""
@@ -53,6 +56,16 @@ _ENQUEUE: Final = insert_or_ignore(
 # Locked, so that a claim skips it until the change that it is to cover is committed, too.
 _LIVE_TWIN: Final = (
     select(jobs).where(jobs.c.dedup_key == bindparam("twin_key"), jobs.c.state.in_(LIVE)).with_for_update()
+)
+_PRIORITY_OF: Final = select(jobs.c.priority).where(jobs.c.id == bindparam("job"))
+_HURRY: Final = (
+    update(jobs)
+    .where(
+        jobs.c.document_id == bindparam("document"),
+        jobs.c.state == QUEUED,
+        jobs.c.priority > bindparam("at_least"),
+    )
+    .values(priority=bindparam("at_least"))
 )
 _REQUEUE: Final = changing(
     HELD, state=JobState.QUEUED.value, run_at=NOW + bindparam("delay_ms"), stage="", **NO_LEASE
@@ -94,8 +107,11 @@ class Transitions:
         *,
         max_attempts: int = MAINTENANCE_ATTEMPTS,
         delay_seconds: float = 0.0,
+        priority: int | None = None,
     ) -> Job:
-        """A new job, or the live one that already does the same."""
+        """A new job, or the live one that already does the same. `priority`: where it is not that of its kind."""
+        if priority is None:
+            priority = PRIORITY[kind]
         when = "late" if delay_seconds else "now"
         dedup_key = f"{kind}:{document_id}:{version}" + (f":{when}" if kind is JobKind.SWEEP else "")
         values = {
@@ -103,7 +119,7 @@ class Transitions:
             "kind": kind.value,
             "document_id": document_id,
             "version": version,
-            "priority": PRIORITY[kind],
+            "priority": priority,
             "max_attempts": max_attempts,
             "dedup_key": dedup_key,
             "delay_ms": _ms(delay_seconds),
@@ -113,6 +129,9 @@ class Transitions:
                 return job_from(twin)
             # Between the two it was claimed, or has ended.
         tell(tx, [inserted], "queued")
+        if kind is not JobKind.SWEEP and priority < MEMBER_PRIORITY:
+            # A document's jobs run in turn: those in front of this one must not wait for other containers.
+            tx.execute(_HURRY, {"document": document_id, "at_least": priority})
         if not delay_seconds:
             self._wakeup.announce(tx)
         return job_from(inserted)
@@ -175,7 +194,7 @@ class Transitions:
         """
         message = f"{state.value}: {said}" if (said := error or outcome) else state.value
         values = {**unchanged(job), "state": state.value, "error": error and storable(error)}
-        if job.stage == DOCUMENTS_STAGE:
+        if job.stage == DOCUMENTS_STAGE and state is JobState.SUCCEEDED:
             values["done"] = job.total
         ended = one(change(tx, _END, message, **values), job)
         if ended.kind is JobKind.SWEEP and state is JobState.SUCCEEDED:
@@ -196,7 +215,8 @@ class Transitions:
                 },
             )
             if job.fence:  # it may have written something
-                self.enqueue(tx, JobKind.SWEEP, job.document_id, job.version)
+                priority = _sweep_priority(tx, job)
+                self.enqueue(tx, JobKind.SWEEP, job.document_id, job.version, priority=priority)
         return ended
 
     def cancel(self, tx: Connection, job: Job, reason: str) -> Job:
@@ -214,15 +234,22 @@ class Transitions:
 
         A first version brought in by its first claim leaves nothing behind to sweep now.
         """
+        priority = _sweep_priority(tx, job)
         if job.kind is JobKind.DELETE or may_have_points(job):
-            self.enqueue(tx, JobKind.SWEEP, job.document_id, job.version)
+            self.enqueue(tx, JobKind.SWEEP, job.document_id, job.version, priority=priority)
         late = 2 * self.options.lease_seconds
-        self.enqueue(tx, JobKind.SWEEP, job.document_id, job.version, delay_seconds=late)
+        self.enqueue(tx, JobKind.SWEEP, job.document_id, job.version, delay_seconds=late, priority=priority)
 
 
 def may_have_points(job: Job) -> bool:
     """Whether the document may have points that were made before this run of the job."""
     return job.version > 1 or job.fence > 1
+
+
+def _sweep_priority(tx: Connection, job: Job) -> int:
+    """Of the sweeps behind a job: they come one for each document, too."""
+    behind: int = tx.execute(_PRIORITY_OF, {"job": job.id}).scalar_one()
+    return MEMBER_PRIORITY if behind >= MEMBER_PRIORITY else PRIORITY[JobKind.SWEEP]
 
 
 def _ms(seconds: float) -> int:
