@@ -23,7 +23,7 @@ _END: Final = struct.Struct("<4s4H2LH")
 _DAMAGED: Final = "it is damaged or cut off: its directory cannot be read; download or pack it again"
 _ENCRYPTED: Final = 0x1
 # What the standard library raises where a file in an archive is not as its directory has it.
-_DAMAGE: Final = (
+DAMAGE: Final = (
     zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, UnicodeDecodeError,
 )  # fmt: skip
 _UTF8: Final = 0x800
@@ -131,7 +131,7 @@ def pieces(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
                         "is meant to do harm does; pack it again, or upload that file by itself"
                     )
                 yield piece
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise MemberError(f"it is damaged in the archive ({error}); pack it again") from error
 
 

@@ -2,13 +2,12 @@
 
 import re
 import zipfile
-import zlib
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from docradar import formats
-from ingest.readers.archive import open_zip
+from ingest.readers.archive import DAMAGE, open_zip
 from ingest.readers.container import Unpacked
 from ingest.readers.document import ReadLimits
 
@@ -99,5 +98,5 @@ def _head(archive: zipfile.ZipFile, name: str, size_bytes: int) -> bytes:
             return b""
         with archive.open(entry) as file:
             return file.read(size_bytes)
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError):
+    except (*DAMAGE, ValueError):
         return b""
