@@ -240,7 +240,7 @@ class Pipeline:
         stored = await index.document_unit_ids(job.document_id)
         state = await asyncio.to_thread(self._catalog.sweep_state, job.document_id)
         await index.delete(sorted(stored - state.keep))
-        failpoints.reach("after_delete")
+        failpoints.reach(f"after_{job.kind}")
         if state.document is not None:
             await self._refresh(state.document, len(stored & state.keep))
             for (page, heading_path, kind), moved in state.moved.items():
