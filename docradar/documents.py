@@ -2,10 +2,11 @@
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 LISTED_DOCUMENTS = 100
 UPLOAD_SOURCE = "upload"
@@ -297,31 +298,22 @@ class Generation:
 
 
 ScoreName = Literal["cosine", "keyword", "fusion", "rerank"]
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Where a unit stands in its document's normalised text."""
-
-    page: int | None
-    heading_path: tuple[str, ...]
-    char_start: int
-    char_end: int
-    ordinal: int
-    kind: Kind
+SCORE_NAMES: tuple[ScoreName, ...] = get_args(ScoreName)
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A search result, hydrated from the catalog."""
+    """A unit that a search has found, hydrated from the catalog.
 
-    unit_id: str
-    text: str
-    score: float
-    strong: bool
-    scores: dict[ScoreName, float]
+    `score` is what it was ranked by, `scores` are all that are known. `strong` says that its cosine passes the model's
+    threshold; None where its cosine is not known.
+    """
+
+    unit: Unit
     document: Document
-    provenance: Provenance
+    score: float
+    strong: bool | None
+    scores: Mapping[ScoreName, float]
 
 
 def sha256_text(text: str) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, TypeVar
 
@@ -31,6 +31,8 @@ Loader = Callable[[Settings, Callable[[str], None]], Embedder]
 
 RETRY_AFTER_SECONDS = 2.0
 
+StrongScoreOrigin = Literal["setting", "calibration", "model"]
+
 T = TypeVar("T")
 
 
@@ -42,6 +44,12 @@ class ReadyEngine:
     scheduler: EmbeddingScheduler
     index: UnitIndex
     strong_score: float
+    strong_score_from: StrongScoreOrigin = "model"
+
+    @property
+    def keyword_bonus(self) -> float:
+        """What a hit's words may add to its cosine for it to be strong; a threshold that was not measured with it knows none."""
+        return self.profile.keyword_bonus if self.strong_score_from == "model" else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class Engine:
         self._ready: ReadyEngine | None = None
         self._error: DocradarError | None = None
         self._loading: asyncio.Task[None] | None = None
+        self._declaring = asyncio.Lock()  # so that the last to be declared is the last to be made
 
     def start(self) -> None:
         """Begins loading; returns at once."""
@@ -112,6 +121,27 @@ class Engine:
             await asyncio.shield(self._loading)
         return self.require()
 
+    async def declare_fields(self) -> None:
+        """Has the index follow what the collections declare. While it is not open there is nothing to do: opening does it.
+
+        Raises:
+            UnavailableError: The catalog or Qdrant is away; repeat it.
+        """
+        async with self._declaring:
+            if self._ready:
+                declared = await asyncio.to_thread(self._catalog.declared_meta_fields)
+                await self._ready.index.declare_fields(declared)
+
+    async def refresh_strong_score(self) -> None:
+        """Has search use the threshold that counts now: the setting's, else the calibration's, else the model's.
+
+        Raises:
+            UnavailableError: The catalog is away.
+        """
+        ready = self.require()
+        score, origin = await self._strong_score(ready.profile, ready.index.generation.fingerprint)
+        self._ready = replace(ready, strong_score=score, strong_score_from=origin)
+
     async def close(self) -> None:
         """Ends loading or serving; queued embeddings end in an error."""
         if self._loading and not self._loading.done():
@@ -125,6 +155,8 @@ class Engine:
     async def _load(self) -> None:
         try:
             self._ready = await self._build()
+            # Once more: what was declared while the index was being opened found no index to declare it to.
+            await self._once_available(self.declare_fields)
             self._stage = "ready"
             logger.info(
                 "ready: model %s, index of %d units", self._ready.profile.id, await self._ready.index.count()
@@ -154,14 +186,28 @@ class Engine:
         client = await asyncio.to_thread(open_client, self._settings)
         index = await self._open_index(client, Generation.of(fingerprint(profile), profile.id, profile.dim))
         scheduler = EmbeddingScheduler(embedder, queue_length=self._settings.embedding_queue_length)
-        return ReadyEngine(profile, scheduler, index, self._settings.strong_score or profile.strong_score)
+        strong_score, origin = await self._once_available(
+            lambda: self._strong_score(profile, index.generation.fingerprint)
+        )
+        return ReadyEngine(profile, scheduler, index, strong_score, origin)
+
+    async def _strong_score(self, profile: ModelProfile, fingerprint: str) -> tuple[float, StrongScoreOrigin]:
+        if self._settings.strong_score:
+            return self._settings.strong_score, "setting"
+        calibration = await asyncio.to_thread(self._catalog.calibration, fingerprint)
+        if calibration is not None:
+            return calibration.strong_score, "calibration"
+        return profile.strong_score, "model"
 
     async def _open_index(self, client: PointsClient, generation: Generation) -> UnitIndex:
         try:
             await self._once_available(
                 lambda: asyncio.to_thread(self._catalog.require_generation, generation)
             )
-            return await self._once_available(lambda: UnitIndex.open(client, generation))
+            declared = await self._once_available(
+                lambda: asyncio.to_thread(self._catalog.declared_meta_fields)
+            )
+            return await self._once_available(lambda: UnitIndex.open(client, generation, declared))
         except BaseException:
             await client.close()
             raise

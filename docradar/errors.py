@@ -14,6 +14,7 @@
     │   ├── DataDirInUseError
     │   └── FingerprintMismatchError
     ├── EmbeddingError             the model, or the remote endpoint, failed
+    ├── RerankError                the reranker, or its remote endpoint, failed
     ├── LeaseLostError             another worker owns the job now
     └── JobCanceledError
 
@@ -21,13 +22,11 @@
 about it. Nothing here knows about HTTP: `service/problems.py` maps the tree to responses.
 """
 
-from typing import ClassVar
-
 
 class DocradarError(Exception):
     """Base of the tree."""
 
-    code: ClassVar[str] = "internal_error"
+    code: str = "internal_error"
 
 
 class InvalidRequestError(DocradarError):
@@ -71,7 +70,7 @@ class UnavailableError(DocradarError):
 
 
 class ModelLoadingError(UnavailableError):
-    """The embedding model is still loading."""
+    """The embedding model, or the reranker, is still loading."""
 
     code = "model_loading"
 
@@ -117,6 +116,12 @@ class EmbeddingError(DocradarError):
     """The model failed on this input."""
 
     code = "embedding_failed"
+
+
+class RerankError(DocradarError):
+    """The reranker failed on this input."""
+
+    code = "rerank_failed"
 
 
 class LeaseLostError(DocradarError):

@@ -11,9 +11,11 @@ Anything more is the attribute-filter grammar of OpenAI's vector stores:
 
 A field with several values (`tags`) equals a value when one of them does. `ne` and `nin` are the negation of `eq`
 and `in`, so a point that lacks the field counts as not equal. Moments are RFC 3339; a plain date is that whole
-day in UTC, so `gt` means after its end and `eq` within it.
+day in UTC, so `gt` means after its end and `eq` within it. Fields of a document's metadata are called `meta.<key>`, and
+are known where a collection declares them.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 8
 MAX_CONDITIONS: Final = 200
 MAX_VALUES: Final = 1_000
+MAX_LISTED: Final = 60  # fields named in an error
 MAX_INTEGER: Final = 2**53 - 1  # what JSON readers and Qdrant's float ranges both hold exactly
 
 
@@ -37,21 +40,31 @@ class FieldType(StrEnum):
 
     KEYWORD = "keyword"
     INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
     DATETIME = "datetime"
 
 
 Fields: TypeAlias = Mapping[str, FieldType]
+
+META_PREFIX: Final = "meta."
+ORDERED_TYPES: Final = (FieldType.INTEGER, FieldType.NUMBER, FieldType.DATETIME)
+COUNTABLE_TYPES: Final = (FieldType.KEYWORD, FieldType.INTEGER, FieldType.BOOLEAN)
+"""Those whose values facets count: numbers and moments seldom repeat."""
 
 DECLARED_FIELDS: Final[Fields] = {
     "collection": FieldType.KEYWORD,
     "source": FieldType.KEYWORD,
     "document_id": FieldType.KEYWORD,
     "external_id": FieldType.KEYWORD,
+    "title": FieldType.KEYWORD,
+    "url": FieldType.KEYWORD,
     "media_type": FieldType.KEYWORD,
     "language": FieldType.KEYWORD,
     "author": FieldType.KEYWORD,
     "tags": FieldType.KEYWORD,
     "kind": FieldType.KEYWORD,
+    "heading_path": FieldType.KEYWORD,
     "created_at": FieldType.DATETIME,
     "updated_at": FieldType.DATETIME,
     "stored_at": FieldType.DATETIME,
@@ -61,10 +74,10 @@ DECLARED_FIELDS: Final[Fields] = {
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """The field has at least one of `values`."""
+    """The field has at least one of `values`, which are of one type; of booleans, only one is given."""
 
     field: str
-    values: tuple[str, ...] | tuple[int, ...]
+    values: tuple[str, ...] | tuple[int, ...] | tuple[bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +85,10 @@ class Within:
     """The field lies between the bounds that are set. Datetimes are aware."""
 
     field: str
-    gt: int | datetime | None = None
-    gte: int | datetime | None = None
-    lt: int | datetime | None = None
-    lte: int | datetime | None = None
+    gt: int | float | datetime | None = None
+    gte: int | float | datetime | None = None
+    lt: int | float | datetime | None = None
+    lte: int | float | datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,17 +203,35 @@ def _parse_comparison(
     operator: str, key: object, value: object, fields: Fields, budget: _Budget
 ) -> FilterExpression:
     if not isinstance(key, str) or key not in fields:
-        declared = ", ".join(f"{name} ({kind})" for name, kind in fields.items())
-        raise InvalidFilterError(f"filter field {_shown(key)} is not declared; the fields are: {declared}")
-    if operator in _ORDERINGS and fields[key] is FieldType.KEYWORD:
-        ordered = ", ".join(name for name, kind in fields.items() if kind is not FieldType.KEYWORD)
+        raise InvalidFilterError(f"filter field {_shown(key)} is not declared; {_declared(key, fields)}")
+    kind = fields[key]
+    if operator in _ORDERINGS and kind not in ORDERED_TYPES:
+        ordered = _listed([name for name, kind in fields.items() if kind in ORDERED_TYPES])
         raise InvalidFilterError(
-            f"filter field {key} is a keyword, which {operator} cannot order; fields with an order: {ordered}"
+            f"filter field {key} is a {kind}, which {operator} cannot order; fields with an order: {ordered}"
         )
     values = len(value) if isinstance(value, list) else 1
-    # Qdrant matches any of many words or numbers at once, but compares each moment by itself.
-    budget.spend(conditions=values if fields[key] is FieldType.DATETIME else 1, values=values)
-    return _COMPARISONS[operator](key, value, fields[key])
+    # Qdrant matches any of many keywords or integers at once, but compares each of the others by itself.
+    at_once = kind in (FieldType.KEYWORD, FieldType.INTEGER)
+    budget.spend(conditions=1 if at_once else values, values=values)
+    return _COMPARISONS[operator](key, value, kind)
+
+
+def _declared(key: object, fields: Fields) -> str:
+    """What may be said instead of `key`."""
+    listed = [f"{name} ({kind})" for name, kind in fields.items()]
+    if not isinstance(key, str) or not key.startswith(META_PREFIX):
+        return f"the fields are: {_listed(listed)}"
+    of_meta = _listed([name for name in listed if name.startswith(META_PREFIX)]) or "none"
+    return (
+        f"the fields of meta that are: {of_meta}. Declare it in its collection with PUT /v1/collections/{{name}} and "
+        'a body such as {"fields": {"priority": "integer"}}'
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - MAX_LISTED
+    return ", ".join(names[:MAX_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _equal(key: str, value: object, kind: FieldType) -> FilterExpression:
@@ -228,16 +259,28 @@ def _any_of(key: str, values: list[object], kind: FieldType) -> FilterExpression
             return AnyOf(key, tuple(_keyword(key, value) for value in values))
         case FieldType.INTEGER:
             return AnyOf(key, tuple(_integer(key, value) for value in values))
+        case FieldType.NUMBER:
+            return _either([_exactly(key, _number(key, value)) for value in values])
+        case FieldType.BOOLEAN:
+            return _either([AnyOf(key, (_boolean(key, value),)) for value in values])
         case FieldType.DATETIME:
-            periods = tuple(_period(key, value).as_range(key) for value in values)
-            return periods[0] if len(periods) == 1 else Or(periods)
+            return _either([_period(key, value).as_range(key) for value in values])
+
+
+def _either(expressions: Sequence[FilterExpression]) -> FilterExpression:
+    return expressions[0] if len(expressions) == 1 else Or(tuple(expressions))
+
+
+def _exactly(key: str, value: float) -> Within:
+    return Within(field=key, gte=value, lte=value)
 
 
 def _ordering(operator: str) -> Callable[[str, object, FieldType], FilterExpression]:
     def parse(key: str, value: object, kind: FieldType) -> FilterExpression:
-        if kind is FieldType.INTEGER:
-            return Within(field=key, **{operator: _integer(key, value)})
-        return _period(key, value).ordered(key, operator)
+        if kind is FieldType.DATETIME:
+            return _period(key, value).ordered(key, operator)
+        bound = _integer(key, value) if kind is FieldType.INTEGER else _number(key, value)
+        return Within(field=key, **{operator: bound})
 
     return parse
 
@@ -275,6 +318,7 @@ class _Period:
                 return Within(field=key, **{operator: self.start})
 
 
+_LAST_MOMENT: Final = datetime.max.replace(tzinfo=UTC)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MOMENT: Final = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
@@ -285,7 +329,9 @@ def _period(key: str, value: object) -> _Period:
     try:
         if isinstance(value, str) and _DATE.fullmatch(value):
             start = datetime.combine(date.fromisoformat(value), time.min, UTC)
-            return _Period(start, start + timedelta(days=1))
+            # The last day there is has no next one; people write it for "no end".
+            end = _LAST_MOMENT if start.date() == date.max else start + timedelta(days=1)
+            return _Period(start, end)
         if isinstance(value, str) and _MOMENT.fullmatch(value):
             return _Period(datetime.fromisoformat(value.upper()).astimezone(UTC))
     except (ValueError, OverflowError) as error:
@@ -312,6 +358,45 @@ def _integer(key: str, value: object) -> int:
     if abs(value) > MAX_INTEGER:
         raise InvalidFilterError(f"filter field {key} is compared with an integer beyond ±{MAX_INTEGER:,}")
     return value
+
+
+def _number(key: str, value: object) -> int | float:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _integer(key, value)
+    if not isinstance(value, float) or not math.isfinite(value):
+        had = _shown(value) if isinstance(value, float) else _json_type(value)
+        raise InvalidFilterError(f"filter field {key} is compared with finite numbers, not {had}")
+    return value
+
+
+def _boolean(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidFilterError(
+            f"filter field {key} is compared with true or false, not {_json_type(value)}"
+        )
+    return value
+
+
+def check_countable(key: str, fields: Fields) -> None:
+    """Raises InvalidFilterError where a facet cannot count the values of the field `key`."""
+    if key not in fields:
+        raise InvalidFilterError(f"facet field {_shown(key)} is not declared; {_declared(key, fields)}")
+    if fields[key] not in COUNTABLE_TYPES:
+        countable = _listed([name for name, kind in fields.items() if kind in COUNTABLE_TYPES])
+        raise InvalidFilterError(
+            f"facet field {key} is a {fields[key]}, whose values are not counted; fields with values to count: "
+            f"{countable}"
+        )
+
+
+def is_of_type(value: object, kind: FieldType) -> bool:
+    """Whether a document's value of a field of this type is one that filters find it by."""
+    try:
+        for one in value if isinstance(value, list) and kind is FieldType.KEYWORD else [value]:
+            _any_of("", [one], kind)
+    except InvalidFilterError:
+        return False
+    return True
 
 
 def _expect_keys(raw: dict[str, object], expected: set[str]) -> None:

@@ -2,21 +2,28 @@
 
 A vector is the union of the tokens of two of Qdrant's tokenizers. `Multilingual` segments Chinese and Japanese
 but drops every bare number; `Code` keeps numbers and splits `iPhone15`, `ERR_4012` and `v1.2.3` into their parts,
-but takes a run of Chinese for one word. Token indices are hashes of the token, so equal tokens merge.
+but takes a run of Chinese for one word. Since the parts of an identifier stand in many others, identifiers are tokens
+in whole, too. Token indices are hashes of the token, so equal tokens merge.
 Qdrant multiplies the weights by the inverse document frequency (the vector's modifier is IDF).
 """
 
+import hashlib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import qdrant_edge
 
 CONTEXT_WEIGHT: Final = 0.5
+IDENTIFIER_WEIGHT: Final = 2.0
+
+_COMPOUND: Final = re.compile(r"[a-z0-9]++(?:[-._/:#][a-z0-9]++)*+")
+_LONG_NUMBER: Final = re.compile(r"\d{4}", re.ASCII)
 
 # Scripts written without spaces, which `Code` would glue to the number beside them ("错误码4012" as one token).
 _UNSPACED: Final = re.compile(
@@ -35,23 +42,55 @@ class SparseVector:
         return bool(self.indices)
 
 
-def document_keywords(text: str, *context: str) -> SparseVector:
-    """Term-frequency weights (k 1.2, b 0.75) of `text`; a token of a `context` weighs half of what it would there.
+def document_keywords(
+    text: str, *, headings: Sequence[str] = (), neighbours: Sequence[str] = ()
+) -> SparseVector:
+    """Term-frequency weights (k 1.2, b 0.75) of `text`; a token of its context weighs half of what it would there.
 
-    The contexts are the headings above and the texts beside: a word that stands there should find the unit, but after
-    a unit that says it itself.
+    The context are the headings above and the texts beside: a word that stands there should find the unit, but after a
+    unit that says it itself. An identifier in whole weighs as much as the weightiest token, one of a heading too: a section
+    on version 4.3.1 is about it in every sentence.
     """
     weights = dict(_document_weights(text))
-    for beside in context:
+    for beside in (*headings, *neighbours):
         for index, weight in _document_weights(beside).items():
             weights[index] = max(weights.get(index, 0.0), CONTEXT_WEIGHT * weight)
+    full = max(weights.values(), default=1.0)
+    for share, texts in ((CONTEXT_WEIGHT, neighbours), (1.0, (text, *headings))):
+        for identifier in chain.from_iterable(map(identifiers, texts)):
+            weights[_identifier_index(identifier)] = share * full
     return _sparse_vector(weights)
 
 
 def query_keywords(text: str) -> SparseVector:
-    """Weight 1 for each distinct token. Empty for a text of stop words and punctuation alone."""
+    """Weight 1 for each distinct token, `IDENTIFIER_WEIGHT` for each identifier in whole.
+
+    Empty for a text of stop words and punctuation alone.
+    """
     multilingual, code = _tokenizers()
-    return _sparse_vector(_union(text, multilingual.embed_query, code.embed_query))
+    weights = _union(text, multilingual.embed_query, code.embed_query)
+    weights |= {_identifier_index(identifier): IDENTIFIER_WEIGHT for identifier in identifiers(text)}
+    return _sparse_vector(weights)
+
+
+@lru_cache(maxsize=1024)
+def identifiers(text: str) -> frozenset[str]:
+    """What has letters and digits in one word, or a digit in one of several parts: `alr-506`, `4.3.1`, `2027-02-28`, `a11y`."""
+    return frozenset(
+        word
+        for word in _COMPOUND.findall(_normalise(text).lower())
+        if any(map(str.isdigit, word)) and not word.isdigit()
+    )
+
+
+def looks_up(query: str) -> bool:
+    """Whether the query asks for an identifier, or for a number of four digits or more."""
+    return bool(identifiers(query) or _LONG_NUMBER.search(_normalise(query)))
+
+
+def _identifier_index(identifier: str) -> int:
+    """Another hash than Qdrant's tokens have, which a tokenizer would have taken apart."""
+    return int.from_bytes(hashlib.blake2b(identifier.encode(), digest_size=4).digest(), "little")
 
 
 @lru_cache(maxsize=1024)  # a text is its own unit, and context of the next one and the one before

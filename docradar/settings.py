@@ -55,6 +55,10 @@ class Settings:
         "auto", "Forward pass on a CPU: `auto` (OpenVINO where installed), `openvino` or `torch`."
     )
     truncate_dim: int = _setting(0, "Dimensions kept of a Matryoshka model's vector; 0 keeps all.")
+    centring: bool = _setting(
+        True,
+        "Subtract a language's mean from vectors, where the model's means are known (the packaged model's are).",
+    )
     strong_score: float = _setting(
         0.0, "Cosine from which a hit counts as strong; 0 takes the model profile's."
     )
@@ -68,6 +72,26 @@ class Settings:
     )
     embedding_queue_length: int = _setting(
         256, "Queries that may wait for the model before the service answers 503.", "queries"
+    )
+
+    # Reranking
+    reranker: str = _setting(
+        "Qwen/Qwen3-Reranker-0.6B",
+        "sentence-transformers cross-encoder, an id or a folder, or the model to name to `rerank_url`; loaded when first used.",
+    )
+    reranker_revision: str = _setting(
+        "", "Revision of the reranker to load from a hub; empty means its main one."
+    )
+    rerank_url: str = _setting(
+        "",
+        "Base URL of a Jina- or Cohere-style API with `/rerank` (`http://host:port/v1`); set, it replaces the local reranker.",
+    )
+    rerank_api_key: str = _setting("", "API key for `rerank_url`.")
+    rerank_candidates: int = _setting(
+        50, "How many of the best hits a search reranks, where it does not say.", "results"
+    )
+    rerank_queue_length: int = _setting(
+        64, "Requests that may wait for the reranker before the service answers 503.", "requests"
     )
 
     # Limits
@@ -136,7 +160,7 @@ _POSITIVE: Final = (
     "max_unpacked_bytes", "reader_memory_bytes",
     "reader_cpu_seconds", "reader_wall_seconds", "worker_concurrency", "job_attempts", "lease_seconds",
     "heartbeat_seconds", "poll_seconds", "embedding_queue_length", "reconcile_seconds", "drain_seconds",
-    "qdrant_timeout_seconds", "retry_backoff_seconds",
+    "rerank_candidates", "rerank_queue_length", "qdrant_timeout_seconds", "retry_backoff_seconds",
 )  # fmt: skip
 
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {

@@ -18,7 +18,8 @@ from docradar.documents import Kind, Passage, Recipe, Span, Unit
 from ingest.tokens import estimate_tokens
 from ingest.units import Statement
 
-PASSAGE_TOKENS: Final = 256
+PASSAGE_TOKENS: Final = 64
+"""Two or three sentences: in a longer passage a sentence's vector says mostly what its neighbours say (docs/quality.md)."""
 HEADING_CHARS: Final = 120
 
 _LEAD_IN_ENDS: Final = (":", "：")

@@ -331,7 +331,7 @@ def _points(
         UnitPoint(
             unit.id,
             vector,
-            document_keywords(unit.text, *_keyword_context(prepared, place)),
+            document_keywords(unit.text, headings=unit.heading_path, neighbours=_beside(prepared, place)),
             unit_payload(unit, payload),
         )
         for prepared, rows in zip(group, vectors, strict=True)
@@ -339,11 +339,10 @@ def _points(
     ]
 
 
-def _keyword_context(prepared: PreparedPassage, place: int) -> Iterator[str]:
-    """What a unit's keywords know beside its own text: its headings, and the units before and after in its passage."""
+def _beside(prepared: PreparedPassage, place: int) -> list[str]:
+    """The units before and after one in its passage, which its keywords know, too."""
     units = prepared.units
-    yield from units[place].heading_path
-    yield from (units[i].text for i in (place - 1, place + 1) if 0 <= i < len(units))
+    return [units[i].text for i in (place - 1, place + 1) if 0 <= i < len(units)]
 
 
 def _groups(passages: Iterable[PreparedPassage]) -> Iterator[list[PreparedPassage]]:

@@ -8,16 +8,20 @@ from litestar import Litestar, MediaType, get
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Message, Scope
 
 from docradar.engine import Loader
 from docradar.settings import Settings
+from service.calibration import CalibrationController
+from service.collections import CollectionController
 from service.documents import DocumentController
-from service.health import VERSION, CollectionController, HealthController
+from service.facets import FacetController
+from service.health import VERSION, HealthController
 from service.jobs import JobController
+from service.openapi import AnyOfJsonPlugin
 from service.pages import refuse_unstorable_parameters
 from service.problems import EXCEPTION_HANDLERS, request_id
+from service.rerank import RerankController
 from service.runtime import Runtime
 from service.search import SearchController
 
@@ -48,8 +52,11 @@ def create_app(settings: Settings, *, load_engine: bool = True, loader: Loader |
             index,
             DocumentController,
             SearchController,
+            RerankController,
             JobController,
             CollectionController,
+            FacetController,
+            CalibrationController,
             HealthController,
         ],
         dependencies={"runtime": Provide(lambda: runtime, sync_to_thread=False)},
@@ -63,7 +70,7 @@ def create_app(settings: Settings, *, load_engine: bool = True, loader: Loader |
             version=VERSION,
             description="Semantic search over a team's documents. Errors are RFC 9457 problem details.",
             path="/docs",
-            render_plugins=[JsonRenderPlugin()],
+            render_plugins=[AnyOfJsonPlugin()],
         ),
         # The root logger is configured by the command line; a library does not do it.
         logging_config=None,

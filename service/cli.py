@@ -1,24 +1,23 @@
 """The `docradar` command."""
 
 import asyncio
-import json
 import os
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
 
 from docradar import failpoints
 from docradar.errors import DocradarError
 from docradar.settings import Settings, load_settings
-from service.connection import call, connect, wait_until_ready
 from service.health import VERSION
 from service.logs import configure_logging
 
-P = ParamSpec("P")
+if TYPE_CHECKING:
+    from docradar.client.options import Split, UploadFields
 
-BAR_WIDTH: Final = 30
+P = ParamSpec("P")
 
 
 class DocradarCommand(click.Command):
@@ -141,15 +140,28 @@ def worker(data_dir: Path | None, concurrency: int | None) -> None:
 @json_option
 def ingest(
     paths: tuple[Path, ...],
+    source: str,
+    collection: str,
+    tags: tuple[str, ...],
+    language: str | None,
+    split: "Split",
+    prune: bool,
     watch_until_done: bool,
     url: str | None,
     data_dir: Path | None,
     as_json: bool,
-    **fields: Any,
 ) -> None:
     """Upload files, and the files in folders, archives and exports."""
     from service.ingest_command import ingest_paths
 
+    fields: UploadFields = {
+        "source": source,
+        "collection": collection,
+        "tags": tags,
+        "language": language,
+        "split": split,
+        "prune": prune,
+    }
     settings = settings_of(quiet=True, data_dir=data_dir)
     run(ingest_paths(settings, url, list(paths), fields, watch=watch_until_done, as_json=as_json))
 
@@ -160,62 +172,27 @@ def ingest(
 @click.option("--collection", help="Only this collection.")
 @click.option("--limit", type=click.IntRange(1), default=5, show_default=True, help="How many results.")
 @click.option("--min-score", type=click.FloatRange(-1, 1), help="Only results with at least this cosine.")
+@click.option(
+    "--mode",
+    type=click.Choice(["semantic", "keyword", "hybrid"]),
+    help="What ranks: the meaning, the words, or both [default: the service's choice].",
+)
+@click.option("--rerank", is_flag=True, help="Let the cross-encoder put the best in order.")
+@click.option(
+    "--group-by", type=click.Choice(["document", "section"]), help="The best of each document or section."
+)
+@click.option("--before", type=click.IntRange(0), help="Sentences to show before each result.")
+@click.option("--after", type=click.IntRange(0), help="Sentences to show after each result.")
+@click.option("--facet", "facets", multiple=True, help="Field whose values are counted; may repeat.")
 @url_option
 @data_dir_option
 @json_option
-def search(
-    query: str,
-    sources: tuple[str, ...],
-    collection: str | None,
-    limit: int,
-    min_score: float | None,
-    url: str | None,
-    data_dir: Path | None,
-    as_json: bool,
-) -> None:
+def search(query: str, url: str | None, data_dir: Path | None, as_json: bool, **wanted: Any) -> None:
     """Find the sentences that mean QUERY."""
-    request: dict[str, Any] = {
-        "query": query,
-        "limit": limit,
-        "collection": collection,
-        "min_score": min_score,
-    }
-    if sources:
-        request["filter"] = {"source": list(sources)}
+    from service.search_command import options_of, search_sentences
 
-    async def ask() -> None:
-        async with connect(settings_of(quiet=True, data_dir=data_dir), url) as client:
-            await wait_until_ready(client)
-            response = await call(client, "POST", "/v1/search", json=request)
-        click.echo(
-            json.dumps(response, ensure_ascii=False, indent=2)
-            if as_json
-            else "\n".join(result_lines(response))
-        )
-
-    run(ask())
-
-
-def result_lines(response: dict[str, Any]) -> Iterator[str]:
-    """Results for people: a bar of exactly the score's length, green where the match is strong."""
-    if not response["results"]:
-        yield "nothing found"
-    for result in response["results"]:
-        filled = round(max(0.0, result["score"]) * BAR_WIDTH)
-        bar = click.style("█" * filled, fg="green" if result["strong"] else None) + "·" * (BAR_WIDTH - filled)
-        yield f"{result['score']:.4f} {bar} {result['text']}"
-        yield f"       {place_of(result)}"
-
-
-def place_of(result: dict[str, Any]) -> str:
-    """Where a result stands: source, title, page, headings."""
-    document, provenance = result["document"], result["provenance"]
-    title = document["title"] or document["filename"]
-    parts = [f"{document['source']} / {title}"]
-    if provenance["page"]:
-        parts.append(f"page {provenance['page']}")
-    parts.extend(heading for heading in provenance["heading_path"] if heading != title)
-    return click.style(" › ".join(parts), dim=True)
+    settings = settings_of(quiet=True, data_dir=data_dir)
+    run(search_sentences(settings, url, query, options_of(**wanted), as_json=as_json))
 
 
 @main.command()
@@ -245,6 +222,68 @@ def inspect(file: Path, split: str, document: str | None, as_json: bool) -> None
     from service.inspect_command import inspect_file
 
     run(inspect_file(settings_of(quiet=True), file, document, split, as_json=as_json))
+
+
+@main.command("eval")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="QUERIES.jsonl…",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    "--mode",
+    "modes",
+    multiple=True,
+    type=click.Choice(["semantic", "keyword", "hybrid"]),
+    help="How to search; may repeat [default: the service's choice].",
+)
+@click.option("--rerank", is_flag=True, help="Rerank, in every mode.")
+@click.option(
+    "--compare",
+    nargs=2,
+    metavar="A B",
+    help="Compare B with A: modes (hybrid, hybrid+rerank) or run files of --output.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(10),
+    default=10,
+    show_default=True,
+    help="How many results to ask for; the figures count the first 10.",
+)
+@click.option("--verbose", is_flag=True, help="Show every query.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Save the run to this file; of several, each with its name before the extension.",
+)
+@click.option(
+    "--trec",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write qrels and run files for ir_measures and trec_eval into this folder.",
+)
+@url_option
+@data_dir_option
+@json_option
+def evaluate(files: tuple[Path, ...], url: str | None, data_dir: Path | None, **options: Any) -> None:
+    """Measure search with judged queries: nDCG, MRR, recall, hits, and verdicts on unanswerable ones."""
+    from service.eval_command import EvalOptions, evaluate
+
+    options["compared"] = options.pop("compare")
+    run(evaluate(settings_of(quiet=True, data_dir=data_dir), url, files, EvalOptions(**options)))
+
+
+@main.command()
+@url_option
+@data_dir_option
+@json_option
+def calibrate(url: str | None, data_dir: Path | None, as_json: bool) -> None:
+    """Measure on the documents that are there from which cosine on a hit is strong, and use it."""
+    from service.calibrate_command import calibrate
+
+    run(calibrate(settings_of(quiet=True, data_dir=data_dir), url, as_json=as_json))
 
 
 @main.command()

@@ -21,6 +21,7 @@ from service.fields import (
     fields_of,
     key_of,
     prune_of_form,
+    refuse_other_types,
     text_upload_of_form,
 )
 from service.openapi import UploadOperation
@@ -114,7 +115,11 @@ class DocumentController(Controller):
 
         The documents that were taken out of a container keep theirs until it is uploaded again.
         """
-        document, _ = runtime.catalog.patch_document(document_id, changes_of(data))
+        changes = changes_of(data)
+        if data.meta:
+            collection = runtime.catalog.get_document(document_id).key.collection
+            refuse_other_types(data.meta, collection, runtime.catalog.filter_fields(collection))
+        document, _ = runtime.catalog.patch_document(document_id, changes)
         return DocumentOut.of(document)
 
     @delete(
@@ -204,7 +209,7 @@ async def _receive_text(request: Request[Any, Any, Any], runtime: Runtime) -> Pu
     content = upload.text.encode("utf-8", "replace")
     # Not its title, which the next week's text may have too.
     own_id = f"text-{hashlib.sha256(content).hexdigest()[:16]}"
-    key, fields = key_of(upload, own_id), fields_of(upload)
+    key, fields = key_of(upload, own_id), await _fields_of(upload, runtime)
     filename = f"{(upload.external_id or upload.title or own_id)[:200]}.txt"
     sha256 = await asyncio.to_thread(runtime.blobs.put_bytes, content)
     stored = Content(sha256, len(content), "text/plain", filename, upload.split)
@@ -236,7 +241,7 @@ async def _store(form: Form, runtime: Runtime) -> list[PutOutcome]:
         )
     if empty := [file.filename for file in form.files if file.size_bytes == 0]:
         raise InvalidRequestError(f"{empty[0]} is empty (0 bytes); check the file and upload it again")
-    fields = fields_of(upload)
+    fields = await _fields_of(upload, runtime)
     keys = await asyncio.to_thread(lambda: [_key_of(upload, file) for file in form.files])
     if len(set(keys)) < len(keys):
         raise InvalidRequestError(
@@ -247,6 +252,16 @@ async def _store(form: Form, runtime: Runtime) -> list[PutOutcome]:
         await asyncio.to_thread(_store_file, runtime, key, fields, file, upload.split, prune=prune)
         for key, file in zip(keys, form.files, strict=True)
     ]
+
+
+async def _fields_of(upload: TextUpload, runtime: Runtime) -> DocumentFields:
+    """The checked fields, the metadata against what the collection declares too."""
+    fields = fields_of(upload)
+    if fields.meta:
+        collection = checked_collection(upload.collection)
+        declared = await asyncio.to_thread(runtime.catalog.filter_fields, collection)
+        refuse_other_types(fields.meta, collection, declared)
+    return fields
 
 
 def _key_of(upload: TextUpload, file: UploadedFile) -> DocumentKey:

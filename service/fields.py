@@ -3,6 +3,7 @@
 Form fields are text: `tags` may repeat or be separated by commas, `meta` is a JSON object.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,7 +13,8 @@ from msgspec import UNSET
 from docradar.catalog import DocumentChanges
 from docradar.documents import FIELD_CHARS, DocumentFields, DocumentKey, Meta
 from docradar.errors import InvalidRequestError
-from service.schemas import DocumentPatch, MetaValue, TextUpload
+from docradar.filters import META_PREFIX, Fields, FieldType, is_of_type
+from service.schemas import CollectionDeclaration, DocumentPatch, MetaValue, TextUpload
 
 FORM_FIELDS: Final = (
     "collection",
@@ -31,6 +33,7 @@ MAX_TAGS: Final = 100
 MAX_META: Final = 50
 MAX_META_LIST: Final = 100
 MAX_META_BYTES: Final = 16_384
+_FIELD_KEY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_META_INTEGER: Final = 2**53
 """Beyond this a JSON reader that computes in doubles, as browsers do, sees another number."""
 
@@ -128,6 +131,64 @@ def _check_meta_value(key: str, value: MetaValue) -> None:
     for text in value if isinstance(value, list) else [value]:
         if isinstance(text, str):
             _checked("meta value", text)
+
+
+def refuse_other_types(meta: Mapping[str, MetaValue], collection: str, declared: Fields) -> None:
+    """Refuses metadata that no filter would find.
+
+    Raises:
+        InvalidRequestError: A value is not of the type that `declared`, the collection's fields, say.
+    """
+    for key, value in meta.items():
+        kind = declared.get(META_PREFIX + key)
+        if kind is not None and not is_of_type(value, kind):
+            raise InvalidRequestError(
+                f"meta key {key!r} holds {_shown(value)}, but collection {collection!r} declares it with type {kind}: send "
+                f"{_TYPE_WORDS[kind]}, or declare another type with PUT /v1/collections/{collection}"
+            )
+
+
+def _shown(value: MetaValue) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+_TYPE_WORDS: Final = {
+    FieldType.KEYWORD: "a string or a list of strings",
+    FieldType.INTEGER: "an integer between ±(2^53 - 1)",
+    FieldType.NUMBER: "a number",
+    FieldType.BOOLEAN: "true or false",
+    FieldType.DATETIME: "a date such as 2026-01-31, or an RFC 3339 moment with its offset",
+}
+
+
+def declared_fields_of(declaration: CollectionDeclaration) -> dict[str, FieldType]:
+    """The types of a collection's keys of metadata.
+
+    Raises:
+        InvalidRequestError: Too many, a key that filters cannot name, or a type there is not.
+    """
+    if len(declaration.fields) > MAX_META:
+        raise InvalidRequestError(
+            f"fields declares {len(declaration.fields)} keys; a collection takes up to {MAX_META}"
+        )
+    fields: dict[str, FieldType] = {}
+    for key, kind in declaration.fields.items():
+        if not _FIELD_KEY.fullmatch(key):
+            raise InvalidRequestError(
+                f"fields declares {key[:100]!r}; a key that filters can name has 1 to 64 letters a to z, digits, _ and -"
+            )
+        if kind not in list(FieldType):
+            raise InvalidRequestError(
+                f"fields declares {key} with type {kind[:100]!r}; the types are {', '.join(FieldType)}"
+            )
+        fields[key] = FieldType(kind)
+    return fields
+
+
+def checked_instruction(instruction: str | None) -> str | None:
+    """A collection's instruction, trimmed; None where it says nothing."""
+    return (instruction or "").strip() or None
 
 
 def changes_of(patch: DocumentPatch) -> DocumentChanges:

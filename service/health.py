@@ -8,9 +8,8 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 
 from docradar.engine import RETRY_AFTER_SECONDS
-from service.problems import problem_specs
 from service.runtime import Runtime
-from service.schemas import CollectionList, CollectionOut, Live, Readiness
+from service.schemas import Live, Readiness
 
 VERSION: Final = version("docradar")
 
@@ -47,22 +46,3 @@ class HealthController(Controller):
         if status.state == "ready":
             return Response(body)
         return Response(body, status_code=503, headers={"Retry-After": str(int(RETRY_AFTER_SECONDS))})
-
-
-class CollectionController(Controller):
-    """Collections come into being with their first document."""
-
-    path = "/v1/collections"
-    tags = ("collections",)
-
-    @get(sync_to_thread=True, responses=problem_specs(503))
-    def list_collections(self, runtime: NamedDependency[Runtime]) -> CollectionList:
-        """All collections with what they hold."""
-        return CollectionList(
-            [
-                CollectionOut(
-                    name=info.name, documents=info.documents, units=info.units, sources=list(info.sources)
-                )
-                for info in runtime.catalog.collections()
-            ]
-        )

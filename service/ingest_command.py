@@ -1,28 +1,32 @@
 """`docradar ingest`: upload files and folders, and watch until they are searchable."""
 
 import asyncio
-import json
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import click
-import httpx
+import msgspec
 
+from docradar.client import AsyncClient, DocradarApiError, Job, UploadFields
+from docradar.client.files import distinct, files_of
 from docradar.documents import DocumentStatus, JobState
-from docradar.errors import InvalidRequestError
+from docradar.errors import DocradarError, InvalidRequestError
 from docradar.settings import Settings
-from service.connection import RequestFailedError, call, connect, wait_until_ready
+from service.connection import connect
 
 POLL_SECONDS: Final = 0.2
 DOCUMENTS_PER_PAGE: Final = 500
 CONTAINER_STAGE: Final = "documents"
 """The stage at which a container's job ends."""
 
-Job = dict[str, Any]
+
+class DocumentsFailedError(DocradarError):
+    """Some of the documents are not in; the others are."""
+
+    code = "documents_failed"
 
 
 @dataclass(slots=True)
@@ -39,7 +43,7 @@ async def ingest_paths(
     settings: Settings,
     url: str | None,
     paths: list[Path],
-    fields: dict[str, Any],
+    fields: UploadFields,
     *,
     watch: bool,
     as_json: bool,
@@ -47,8 +51,9 @@ async def ingest_paths(
     """Uploads everything, then reports each document's end, also of those that stand in archives and exports.
 
     Raises:
-        InvalidRequestError: There is no file, or two of them would be one document; nothing was uploaded.
-        RequestFailedError: At least one document failed; the others are in.
+        DuplicateDocumentError: Two of the files would be one document; nothing was uploaded.
+        InvalidRequestError: There is no file.
+        DocumentsFailedError: At least one document failed; the others are in.
     """
     files = distinct(entry for path in paths for entry in files_of(path))
     if not files:
@@ -56,86 +61,48 @@ async def ingest_paths(
     async with connect(settings, url) as client:
         jobs, failures = await upload_all(client, files, fields)
         if watch:
-            await wait_until_ready(client)
+            await client.wait_until_ready()
             with progress_bar(len(jobs), hidden=as_json) as bar:
                 jobs = await watch_jobs(client, jobs, bar)
         outcome = await outcome_of(client, jobs, failures)
     failures = outcome.failures
     if as_json:
-        click.echo(
-            json.dumps({"jobs": list(jobs.values()), "failures": failures}, ensure_ascii=False, indent=2)
-        )
+        told = msgspec.json.encode({"jobs": list(jobs.values()), "failures": failures})
+        click.echo(msgspec.json.format(told, indent=2))
     else:
         click.echo("\n".join(_summary(outcome)))
     if failures:
         total = outcome.documents + outcome.waiting + len(failures)
-        raise RequestFailedError(f"{len(failures)} of {total} documents failed")
-
-
-def files_of(path: Path) -> Iterator[tuple[Path, str]]:
-    """Files to upload with their external ids: a file's name, or its path below the folder. Hidden ones are left out."""
-    if path.is_file():
-        yield path, path.name
-        return
-    for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                file = Path(folder) / name
-                yield file, file.relative_to(path).as_posix()
-
-
-def distinct(files: Iterable[tuple[Path, str]]) -> list[tuple[Path, str]]:
-    """The files, one that is named twice only once.
-
-    Raises:
-        InvalidRequestError: Two of them have the same external id, so that one would replace the other.
-    """
-    by_id: dict[str, Path] = {}
-    for path, external_id in files:
-        other = by_id.setdefault(external_id, path)
-        if other.resolve() != path.resolve():
-            raise InvalidRequestError(
-                f"{other} and {path} would both be the document {external_id!r}, one replacing the other; ingest the "
-                "folder they share, or each with a --source of its own"
-            )
-    return [(path, external_id) for external_id, path in by_id.items()]
+        raise DocumentsFailedError(f"{len(failures)} of {total} documents failed")
 
 
 async def upload_all(
-    client: httpx.AsyncClient, files: list[tuple[Path, str]], fields: dict[str, Any]
+    client: AsyncClient, files: list[tuple[Path, str]], fields: UploadFields
 ) -> tuple[dict[str, Job], dict[str, str]]:
+    """The job of each file that the service took, and why it did not take the others."""
     jobs: dict[str, Job] = {}
     failures: dict[str, str] = {}
-    form = {name: value for name, value in fields.items() if value}
     for path, external_id in files:
+        own: UploadFields = {**fields}
+        if external_id != path.name:  # a name is left out: what the file is may call for another id
+            own["external_id"] = external_id
         try:
-            with path.open("rb") as content:
-                accepted = await call(
-                    client,
-                    "POST",
-                    "/v1/documents",
-                    # Left out where it is the name: what the file is may call for another.
-                    data=form | ({"external_id": external_id} if external_id != path.name else {}),
-                    files={"file": (path.name, content)},
-                    timeout=None,
-                )
-            jobs[str(path)] = accepted["jobs"][0]
+            jobs[str(path)] = await client.upload(path, **own)
         except OSError as error:
             failures[str(path)] = f"cannot be opened: {error.strerror}"
-        except RequestFailedError as error:
+        except DocradarApiError as error:
             failures[str(path)] = str(error)
     return jobs, failures
 
 
-async def watch_jobs(client: httpx.AsyncClient, jobs: dict[str, Job], bar: Any) -> dict[str, Job]:
+async def watch_jobs(client: AsyncClient, jobs: dict[str, Job], bar: Any) -> dict[str, Job]:
     """The jobs at their ends."""
     ended: dict[str, Job] = {}
     while len(ended) < len(jobs):
         for name, job in jobs.items():
             if name not in ended:
-                fresh = await call(client, "GET", f"/v1/jobs/{job['id']}")
-                if JobState(fresh["state"]).terminal:
+                fresh = await client.job(job)
+                if fresh.ended:
                     ended[name] = fresh
                     bar.update(1)
         await asyncio.sleep(POLL_SECONDS)
@@ -146,41 +113,34 @@ def progress_bar(length: int, *, hidden: bool) -> AbstractContextManager[Any]:
     return click.progressbar(length=length, label="documents", show_pos=True, hidden=hidden)
 
 
-async def outcome_of(client: httpx.AsyncClient, jobs: dict[str, Job], failures: dict[str, str]) -> Outcome:
+async def outcome_of(client: AsyncClient, jobs: dict[str, Job], failures: dict[str, str]) -> Outcome:
     """What the jobs came to; of a container, what became of its documents."""
     outcome = Outcome(failures=dict(failures))
     for name, job in jobs.items():
-        state = JobState(job["state"])
-        if not state.terminal:
+        if not job.ended:
             outcome.waiting += 1
-        elif job["stage"] == CONTAINER_STAGE:
+        elif job.stage == CONTAINER_STAGE:
             await _add_members(client, name, job, outcome)
-        elif state is JobState.SUCCEEDED:
+        elif job.state == JobState.SUCCEEDED:
             outcome.documents += 1
-            outcome.units += job["total"]
+            outcome.units += job.total
         else:
-            outcome.failures[name] = job["error"]
+            outcome.failures[name] = job.error or job.state
     return outcome
 
 
-async def _add_members(client: httpx.AsyncClient, name: str, job: Job, outcome: Outcome) -> None:
-    document_id = job["document_id"]
-    report = (await call(client, "GET", f"/v1/documents/{document_id}"))["report"]
-    failed = dict(report["documents_failed"]) if report else {}
-    page: dict[str, Any] = {"next_cursor": ""}
-    while page["next_cursor"] is not None:
-        wanted = {"container_id": document_id, "limit": DOCUMENTS_PER_PAGE}
-        if page["next_cursor"]:
-            wanted["cursor"] = page["next_cursor"]
-        page = await call(client, "GET", "/v1/documents", params=wanted)
-        for document in page["documents"]:
-            if document["status"] == DocumentStatus.READY:
-                outcome.documents += 1
-                outcome.units += document["units"]
-            elif document["error"]:
-                failed[document["external_id"]] = document["error"]
-    if job["state"] != JobState.SUCCEEDED and not failed:
-        outcome.failures[name] = job["error"]
+async def _add_members(client: AsyncClient, name: str, job: Job, outcome: Outcome) -> None:
+    report = (await client.document(job.document_id)).report
+    failed = dict(report.documents_failed) if report else {}
+    members = client.documents(container_id=job.document_id, page_size=DOCUMENTS_PER_PAGE)
+    async for document in members:
+        if document.status == DocumentStatus.READY:
+            outcome.documents += 1
+            outcome.units += document.units
+        elif document.error:
+            failed[document.external_id] = document.error
+    if job.state != JobState.SUCCEEDED and not failed:
+        outcome.failures[name] = job.error or job.state
     outcome.failures.update({f"{name}: {member}": reason for member, reason in failed.items()})
 
 

@@ -1,9 +1,11 @@
 """What Litestar cannot read off a handler that streams its body."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from litestar import Request
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
@@ -34,6 +36,21 @@ _FIELDS: dict[str, Schema] = {
     "language": _described("Language tag such as `zh` or `en`; recognised when left out.", max_length=35),
 }
 _SPLIT = _described("`auto`, or `lines`: one line, one entry.", enum=["auto", "lines"])
+
+
+class AnyOfJsonPlugin(JsonRenderPlugin):
+    """Publishes unions as what they are. Litestar says `oneOf`, by which an integer, being a number too, would be neither."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        published: dict[str, Any] = any_of(openapi_schema)
+        return super().render(request, published)
+
+
+def any_of(schema: Any) -> Any:
+    """The schema with every `oneOf` called `anyOf`."""
+    if isinstance(schema, dict):
+        return {"anyOf" if key == "oneOf" else key: any_of(value) for key, value in schema.items()}
+    return [any_of(part) for part in schema] if isinstance(schema, list) else schema
 
 
 @dataclass

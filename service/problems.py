@@ -29,6 +29,7 @@ STATUS: Final[dict[type[errors.DocradarError], HTTPStatus]] = {
     errors.ConflictError: HTTPStatus.CONFLICT,
     errors.UnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.EmbeddingError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.RerankError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ConfigurationError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DocradarError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -14,6 +14,7 @@ from docradar.catalog import Catalog, QueueOptions
 from docradar.datadir import DataDirLock
 from docradar.engine import Engine, Loader
 from docradar.index.client import UPDATES_PER_FLUSH
+from docradar.reranking.service import RerankService
 from docradar.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Runtime:
     catalog: Catalog
     blobs: Blobs
     engine: Engine
+    reranking: RerankService
 
     def __init__(
         self,
@@ -76,6 +78,8 @@ class Runtime:
             await asyncio.to_thread(_take_over, self.catalog, unclean=lock.unclean)
             lock.mark_clean()
         self.blobs = Blobs.open(settings)
+        self.reranking = RerankService.from_settings(settings)
+        self._stack.push_async_callback(self.reranking.close)
         self.engine = Engine(settings, self.catalog, self._loader)
         if self._with_engine:
             self.engine.start()

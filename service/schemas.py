@@ -1,11 +1,12 @@
 """What goes over the wire. Domain types become these at the edge, and nothing else leaves the service."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from docradar.catalog import Calibration, Collection
 from docradar.documents import (
     Document,
     DocumentStatus,
@@ -19,6 +20,12 @@ from docradar.documents import (
     Split,
     Unit,
 )
+from docradar.engine import ReadyEngine
+from docradar.faceting import FacetCounts
+from docradar.filters import FieldType
+from docradar.searching import Fusion, FusionMethod, Group, GroupBy, Mode, Result, SearchOutcome, Timings
+
+DEFAULT_FUSION: Final = Fusion()
 
 MetaValue = str | int | float | bool | list[str]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -244,15 +251,92 @@ class UnitList(Struct):
     next_cursor: str | None
 
 
-class SearchRequest(RequestStruct):
-    """A question in plain words. `filter` narrows what is searched; `min_score` cuts by cosine."""
+Cosine = Annotated[float, Meta(ge=-1, le=1)]
+Weight = Annotated[float, Meta(ge=0, le=100)]
+UnitsBeside = Annotated[int, Meta(ge=0, le=10)]
+Limit = Annotated[int, Meta(ge=1)]
 
-    query: str
-    limit: Annotated[int, Meta(ge=1)] = 5
+
+class MinScores(RequestStruct):
+    """The least of each named score that a result must have."""
+
+    cosine: Cosine | None = None
+    keyword: Annotated[float, Meta(ge=0)] | None = None
+    fusion: Annotated[float, Meta(ge=0)] | None = None
+    rerank: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
+class FusionWeights(RequestStruct):
+    """What each side counts. `keyword` left out follows the query: little, unless it holds an identifier."""
+
+    cosine: Weight = DEFAULT_FUSION.cosine_weight
+    keyword: Weight | None = None
+
+
+class FusionIn(RequestStruct):
+    """How a hybrid search makes one order of two: adding normalised `scores`, or reciprocal ranks (`rrf`)."""
+
+    method: FusionMethod = DEFAULT_FUSION.method
+    weights: FusionWeights = msgspec.field(default_factory=FusionWeights)
+
+
+class RerankIn(RequestStruct):
+    """How many of the best hits are reranked; setting `rerank_candidates` when left out."""
+
+    candidates: Limit | None = None
+
+
+class ContextIn(RequestStruct):
+    """How many units before and after each result are wanted."""
+
+    before: UnitsBeside = 0
+    after: UnitsBeside = 0
+
+
+class Presentation(RequestStruct, kw_only=True):
+    """What both kinds of search take.
+
+    `filter` narrows what is searched, `collection` to one. `min_score` cuts by the cosine where it is a number. `fold`
+    makes one result of hits that say the same, `merge` one passage of hits that stand side by side. With `group_by`,
+    `limit` counts groups of up to `group_size` results. `facets` names fields whose values are counted among the units
+    that pass the filter.
+    """
+
+    limit: Limit = 5
     filter: dict[str, Any] | None = None
     collection: str | None = None
-    min_score: Annotated[float, Meta(ge=-1, le=1)] | None = None
+    min_score: Cosine | MinScores | None = None
+    context: ContextIn = msgspec.field(default_factory=ContextIn)
+    group_by: GroupBy | None = None
+    group_size: Annotated[int, Meta(ge=1, le=20)] = 3
+    merge: bool = False
+    fold: bool = True
+    facets: Annotated[list[str], Meta(max_length=10)] = []
+
+
+class SearchRequest(Presentation, kw_only=True):
+    """A question in plain words.
+
+    `mode` says what ranks: the meaning, the words, or both. `instruction` tells models that take one what is looked for;
+    the collection's own when left out.
+    """
+
+    query: str
+    mode: Mode = Mode.SEMANTIC
+    fusion: FusionIn = msgspec.field(default_factory=FusionIn)
     instruction: Annotated[str, Meta(max_length=1000)] | None = None
+    rerank: bool | RerankIn = False
+    highlight: bool = True
+
+
+class SimilarRequest(Presentation):
+    """How units like a given one are looked for."""
+
+
+class BatchSearchRequest(RequestStruct):
+    """Searches that are embedded together, and asked of the index together."""
+
+    searches: Annotated[list[SearchRequest], Meta(min_length=1, max_length=32)]
 
 
 class ProvenanceOut(Struct, kw_only=True):
@@ -283,66 +367,312 @@ class HitDocument(Struct, kw_only=True):
     updated_at: datetime
     stored_at: datetime
 
+    @classmethod
+    def of(cls, document: Document) -> "HitDocument":
+        return cls(
+            id=document.id,
+            collection=document.key.collection,
+            source=document.key.source,
+            external_id=document.key.external_id,
+            title=document.fields.title,
+            author=document.fields.author,
+            url=document.fields.url,
+            language=document.fields.language,
+            tags=list(document.fields.tags),
+            filename=document.filename,
+            created_at=document.fields.created_at or document.created_at,
+            updated_at=document.fields.updated_at or document.updated_at,
+            stored_at=document.updated_at,
+        )
+
+
+class SpanOut(Struct):
+    """A half-open range of code points, `text[start:end]`."""
+
+    start: int
+    end: int
+
+
+class MatchOut(Struct, kw_only=True):
+    """A hit within a merged result: where it stands in the result's `text`, and its score."""
+
+    unit_id: str
+    start: int
+    end: int
+    score: float
+
+
+class DuplicateOut(Struct, kw_only=True):
+    """A hit that says the same as its result, and where it stands."""
+
+    unit_id: str
+    document_id: str
+    title: str
+    score: float
+
+
+class ContextOut(Struct, kw_only=True):
+    """The units before and after a result, in the document's order."""
+
+    before: list[UnitOut]
+    after: list[UnitOut]
+
 
 class ResultOut(Struct, kw_only=True):
-    """`score` is what the ranking used; `strong` says that its cosine passes the model's threshold."""
+    """A unit, or with `merge` several that stand side by side.
+
+    `score` is what the ranking used, `scores` are all that are known. `strong` says that its cosine passes the model's
+    threshold; null where its cosine is not known. `highlights` are the query's words in `text`. Of a merged result,
+    `unit_id` and the scores are the best unit's, and `matches` says where each stands in `text`.
+    """
 
     unit_id: str
     text: str
     score: float
-    strong: bool
+    strong: bool | None
     scores: dict[ScoreName, float]
     document: HitDocument
     provenance: ProvenanceOut
+    highlights: list[SpanOut]
+    matches: list[MatchOut]
+    context: ContextOut
+    duplicates: list[DuplicateOut]
+    duplicate_count: int
 
     @classmethod
-    def of(cls, hit: Hit) -> "ResultOut":
-        document = hit.document
+    def of(cls, result: Result) -> "ResultOut":
+        hit, unit = result.hit, result.hit.unit
         return cls(
-            unit_id=hit.unit_id,
-            text=hit.text,
+            unit_id=unit.id,
+            text=result.text,
             score=hit.score,
             strong=hit.strong,
-            scores=hit.scores,
-            document=HitDocument(
-                id=document.id,
-                collection=document.key.collection,
-                source=document.key.source,
-                external_id=document.key.external_id,
-                title=document.fields.title,
-                author=document.fields.author,
-                url=document.fields.url,
-                language=document.fields.language,
-                tags=list(document.fields.tags),
-                filename=document.filename,
-                created_at=document.fields.created_at or document.created_at,
-                updated_at=document.fields.updated_at or document.updated_at,
-                stored_at=document.updated_at,
+            scores=dict(hit.scores),
+            document=HitDocument.of(hit.document),
+            provenance=ProvenanceOut(
+                page=result.units[0].page,
+                heading_path=list(unit.heading_path),
+                char_start=result.span.start,
+                char_end=result.span.end,
+                ordinal=result.units[0].ordinal,
+                kind=unit.kind,
             ),
-            provenance=msgspec.convert(hit.provenance, ProvenanceOut, from_attributes=True),
+            highlights=[SpanOut(*span) for span in result.highlights],
+            matches=[
+                MatchOut(
+                    unit_id=match.hit.unit.id,
+                    start=match.span.start,
+                    end=match.span.end,
+                    score=match.hit.score,
+                )
+                for match in result.matches
+            ],
+            context=ContextOut(
+                before=[UnitOut.of(unit) for unit in result.before],
+                after=[UnitOut.of(unit) for unit in result.after],
+            ),
+            duplicates=[_duplicate(duplicate) for duplicate in result.duplicates],
+            duplicate_count=len(result.duplicates),
+        )
+
+
+def _duplicate(hit: Hit) -> DuplicateOut:
+    return DuplicateOut(
+        unit_id=hit.unit.id,
+        document_id=hit.document.id,
+        title=hit.document.fields.title,
+        score=hit.score,
+    )
+
+
+class GroupOut(Struct, kw_only=True):
+    """The best results of one document, or of one section of it; `score` is the best one's."""
+
+    document: HitDocument
+    heading_path: list[str] | None
+    score: float
+    results: list[ResultOut]
+
+    @classmethod
+    def of(cls, group: Group) -> "GroupOut":
+        return cls(
+            document=HitDocument.of(group.document),
+            heading_path=None if group.heading_path is None else list(group.heading_path),
+            score=group.results[0].hit.score,
+            results=[ResultOut.of(result) for result in group.results],
         )
 
 
 class TookMs(Struct):
-    """Milliseconds: embedding the query (waiting for the model included), asking the index, and in all."""
+    """Milliseconds: embedding the query (waiting for the model included), asking the index, reading from the catalog,
+    reranking, and in all."""
 
     embed: float
     retrieve: float
+    hydrate: float
+    rerank: float
     total: float
 
+    @classmethod
+    def of(cls, timings: Timings) -> "TookMs":
+        stages = (timings.embed, timings.retrieve, timings.hydrate, timings.rerank, timings.total)
+        return cls(*(round(stage, 2) for stage in stages))
 
-class SearchResponse(Struct):
+
+class CosinesOut(Struct, kw_only=True):
+    """What a calibration measured: cosines of units asked as queries, and units of other documents.
+
+    `unrelated_*` are of all pairs, `nearest_*` of each query's best; the numbers are percentiles.
+    """
+
+    queries: int
+    units: int
+    documents: int
+    unrelated_mean: float
+    unrelated_50: float
+    unrelated_99: float
+    nearest_5: float
+    nearest_50: float
+    nearest_95: float
+    created_at: datetime
+
+
+class CalibrationOut(Struct, kw_only=True):
+    """The threshold in use, and where it comes from: a `setting`, a `calibration`, or what is known of the `model`."""
+
+    strong_score: float
+    strong_score_from: Literal["setting", "calibration", "model"]
+    model: str
+    calibrated_score: float | None
+    measured: CosinesOut | None
+
+    @classmethod
+    def of(cls, engine: ReadyEngine, calibration: Calibration | None) -> "CalibrationOut":
+        return cls(
+            strong_score=engine.strong_score,
+            strong_score_from=engine.strong_score_from,
+            model=engine.profile.id,
+            calibrated_score=calibration.strong_score if calibration else None,
+            measured=_cosines(calibration) if calibration else None,
+        )
+
+
+def _cosines(calibration: Calibration) -> CosinesOut:
+    report = msgspec.json.decode(calibration.report)
+    return msgspec.convert(report | {"created_at": calibration.created_at}, CosinesOut)
+
+
+class FacetValueOut(Struct):
+    """How many units have `value`."""
+
+    value: str | int | bool
+    units: int
+
+
+class FacetOut(Struct):
+    """The most frequent values of a field."""
+
+    field: str
+    values: list[FacetValueOut]
+
+    @classmethod
+    def of(cls, counts: FacetCounts) -> "FacetOut":
+        return cls(counts.field, [FacetValueOut(value, units) for value, units in counts.values])
+
+
+class FacetList(Struct):
+    """One for each field asked for, in their order."""
+
+    facets: list[FacetOut]
+
+
+class SearchResponse(Struct, kw_only=True):
+    """Results, best first. With `group_by`, `groups` holds them, and `results` the best of each.
+
+    `answered` is false when no result is strong, which means a cosine of `strong_score` or more; null where no cosine is
+    known, as in keyword mode.
+    """
+
     results: list[ResultOut]
+    groups: list[GroupOut]
+    facets: list[FacetOut]
+    answered: bool | None
+    strong_score: float
     took_ms: TookMs
     model: str
-    mode: Literal["semantic"]
+    mode: Mode
+
+    @classmethod
+    def of(cls, outcome: SearchOutcome, mode: Mode) -> "SearchResponse":
+        return cls(
+            results=[ResultOut.of(result) for result in outcome.results],
+            groups=[GroupOut.of(group) for group in outcome.groups],
+            facets=[FacetOut.of(counts) for counts in outcome.facets],
+            answered=outcome.answered,
+            strong_score=outcome.strong_score,
+            took_ms=TookMs.of(outcome.timings),
+            model=outcome.model,
+            mode=mode,
+        )
+
+
+class BatchSearchResponse(Struct):
+    """One response for each search, in their order."""
+
+    responses: list[SearchResponse]
+
+
+class CollectionDeclaration(RequestStruct):
+    """All that is declared of a collection. What is left out is declared no more.
+
+    `fields` are keys of `meta`, with the type by which filters compare their values; `instruction` tells models that take one
+    what the questions asked of this collection look for.
+    """
+
+    fields: dict[str, Annotated[str, Meta(description=f"One of {', '.join(FieldType)}.")]] = {}
+    instruction: Annotated[str, Meta(max_length=1000)] | None = None
+
+
+class RerankRequest(RequestStruct):
+    """Texts to be put in the order of their relevance. `model`, where given, must be the one that the service reranks with.
+
+    Of a long document the reranker reads the beginning, about 2,000 tokens, or as many as its model takes.
+    """
+
+    query: str
+    documents: Annotated[list[Annotated[str, Meta(max_length=100_000)]], Meta(min_length=1, max_length=1000)]
+    top_n: Annotated[int, Meta(ge=1)] | None = None
+    return_documents: bool = False
+    instruction: Annotated[str, Meta(max_length=1000)] | None = None
+    model: str | None = None
+
+
+class RerankResult(Struct, kw_only=True, omit_defaults=True):
+    """`index` is the document's place in the request, from 0."""
+
+    index: int
+    relevance_score: Annotated[float, Meta(ge=0, le=1)]
+    document: str | None = None
+
+
+class RerankResponse(Struct):
+    model: str
+    results: list[RerankResult]
 
 
 class CollectionOut(Struct, kw_only=True):
+    """What is declared of a collection, and what it holds."""
+
     name: str
     documents: int
     units: int
     sources: list[str]
+    fields: dict[str, FieldType]
+    instruction: str | None
+
+    @classmethod
+    def of(cls, collection: Collection) -> "CollectionOut":
+        return msgspec.convert(collection, cls, from_attributes=True)
 
 
 class CollectionList(Struct):

@@ -73,3 +73,10 @@ class FakeEmbedder:
 @functools.cache
 def _word_vector(word: str, dim: int) -> NDArray[np.float64]:
     return np.random.default_rng(zlib.crc32(word.encode())).standard_normal(dim)
+
+
+class NoReranking:
+    """For searches that ask for none."""
+
+    async def rerank(self, query: str, texts: Sequence[str], instruction: str | None = None) -> list[float]:
+        raise AssertionError("nothing was to be reranked")

@@ -14,6 +14,7 @@ import numpy as np
 from qdrant_client import AsyncQdrantClient
 
 from docradar.documents import Generation, Kind
+from docradar.filters import FieldType
 from docradar.index import DocumentPayload, UnitIndex, UnitPayload, UnitPoint
 from docradar.index.client import PointsClient
 from docradar.index.edge import EdgeClient
@@ -28,6 +29,20 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCES = ("confluence", "faq", "prd", "runbook")
 LANGUAGES = ("en", "zh", "ja", None)
 TAGS = ("billing", "login", "支付", "mobile")
+META_FIELDS = {
+    "meta.team": FieldType.KEYWORD,
+    "meta.priority": FieldType.INTEGER,
+    "meta.ratio": FieldType.NUMBER,
+    "meta.urgent": FieldType.BOOLEAN,
+    "meta.due": FieldType.DATETIME,
+}
+META_VALUES: dict[str, tuple[Any, ...]] = {
+    "team": ("search", ["search", "支付"], []),
+    "priority": (-1, 0, 1, 7),
+    "ratio": (-0.5, 0, 0.1, 2),
+    "urgent": (True, False),
+    "due": ("2026-01-31", "2026-01-31T09:30:00Z", "2026-02-01T00:30:00+01:00"),
+}
 WORDS = (
     "refund",
     "timeout",
@@ -69,6 +84,7 @@ def _document(number: int, chosen: random.Random) -> DocumentPayload:
         author=chosen.choice(("Ann", "李雷", None)),
         tags=tuple(chosen.sample(TAGS, k=chosen.randint(0, 3))),
         updated_at=START + timedelta(hours=chosen.randrange(2000), microseconds=chosen.randrange(10**6)),
+        meta={key: chosen.choice(values) for key, values in META_VALUES.items() if chosen.random() < 0.8},
     )
 
 

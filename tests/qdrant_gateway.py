@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar, Request, Response, get, post, put
+from litestar import delete as delete_route
 from litestar.params import FromPath
 from pydantic import TypeAdapter
 from qdrant_client import models
@@ -80,6 +81,10 @@ def create_gateway(folder: Path) -> Litestar:
         assert body.field_schema is not None
         return reply(await client.create_payload_index(name, body.field_name, body.field_schema))  # type: ignore[arg-type]
 
+    @delete_route("/collections/{name:str}/index/{field:str}", status_code=200)
+    async def delete_index(name: FromPath[str], field: FromPath[str]) -> Response[bytes]:
+        return reply(await client.delete_payload_index(name, field))
+
     @put("/collections/{name:str}/points")
     async def upsert(name: FromPath[str], request: Request[Any, Any, Any]) -> Response[bytes]:
         body = models.PointsList.model_validate_json(await request.body())
@@ -144,6 +149,7 @@ def create_gateway(folder: Path) -> Litestar:
             info,
             create,
             create_index,
+            delete_index,
             upsert,
             retrieve,
             query,

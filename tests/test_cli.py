@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import pytest
 
+from docradar.client import SearchResponse
+from docradar.client.files import distinct
 from docradar.datadir import DataDirLock
-from service.cli import result_lines
-from service.ingest_command import distinct
+from service.search_command import result_lines
 from tests import files
 from tests.processes import Cluster, Launcher, Process, cluster
 
@@ -81,6 +83,24 @@ def test_a_first_run_from_nothing_to_a_found_sentence(service: Cluster, folder: 
     assert status["engine"]["status"] == "ready"
     assert status["collections"][0]["documents"] == 2
     assert "sources runbook" in docradar(service, "status", *url)
+
+
+def test_a_search_shows_groups_context_and_facets(service: Cluster, tmp_path: Path) -> None:
+    path = files.write(
+        tmp_path, "gates.txt", "Gate one opens early.\n\nGate two opens late.\n\nGate three stays shut.\n"
+    )
+    url = ("--url", service.url)
+    docradar(service, "ingest", str(path), "--source", "gates", "--collection", "gates", *url)
+    options = ("--collection", "gates", "--mode", "hybrid", "--limit", "1", "--before", "1", "--after", "1")
+    printed = docradar(service, "search", "gate two opens late", *options, "--facet", "source", *url)
+    before, found, after, place, facet = printed.splitlines()
+    assert (before.strip(), after.strip()) == ("Gate one opens early.", "Gate three stays shut.")
+    assert found.endswith(" Gate two opens late.")
+    assert found.index("Gate") == before.index("Gate") == after.index("Gate")
+    assert (place.strip(), facet) == ("gates / gates.txt", "source: gates (3)")
+    grouped = docradar(service, "search", "gate", "--collection", "gates", "--group-by", "document", *url)
+    assert grouped.splitlines()[0] == "gates / gates.txt"
+    assert docradar_json(service, "search", "gate", *options, *url)["mode"] == "hybrid"
 
 
 def test_files_that_fail_are_named_and_the_others_are_in(service: Cluster, tmp_path: Path) -> None:
@@ -192,19 +212,81 @@ def test_a_data_folder_in_use_is_told_with_its_owner(tmp_path: Path) -> None:
     assert command("status", "--data-dir", str(tmp_path / "data")).returncode == 0
 
 
-def test_scores_are_bars_of_their_length() -> None:
-    result = {
+def response_of(*results: dict[str, Any], **fields: Any) -> SearchResponse:
+    return msgspec.convert({"results": results} | fields, SearchResponse)
+
+
+def result_of(**fields: Any) -> dict[str, Any]:
+    return {
+        "unit_id": "u",
         "text": "text",
         "score": 0.5,
         "strong": False,
-        "document": {"source": "faq", "title": "", "filename": "a.pdf"},
-        "provenance": {"page": 3, "heading_path": ["One", "Two"]},
+        "document": {"id": "d", "source": "faq", "title": "", "filename": "a.pdf"},
+        "provenance": {
+            "page": 3,
+            "heading_path": ["One", "Two"],
+            "char_start": 0,
+            "char_end": 4,
+            "ordinal": 0,
+            "kind": "paragraph",
+        },
+    } | fields
+
+
+def unit_of(text: str) -> dict[str, Any]:
+    return {
+        "id": text,
+        "ordinal": 0,
+        "kind": "paragraph",
+        "text": text,
+        "char_start": 0,
+        "char_end": len(text),
     }
-    first, second = map(click.unstyle, result_lines({"results": [result]}))
+
+
+def printed(response: SearchResponse) -> list[str]:
+    return [click.unstyle(line) for line in result_lines(response)]
+
+
+def test_scores_are_bars_of_their_length() -> None:
+    first, second = printed(response_of(result_of()))
     assert first == "0.5000 " + "█" * 15 + "·" * 15 + " text"
     assert "faq / a.pdf › page 3 › One › Two" in second
-    negative = next(result_lines({"results": [result | {"score": -0.2}]}))
-    assert click.unstyle(negative) == "-0.2000 " + "·" * 30 + " text"
+    assert printed(response_of(result_of(score=-0.2)))[0] == "-0.2000 " + "·" * 30 + " text"
+    assert printed(response_of(result_of(score=7.25)))[0] == "7.2500 " + "█" * 30 + " text"
+
+
+def test_groups_context_duplicates_and_facets_are_shown() -> None:
+    result = result_of(
+        context={"before": [unit_of("Sooner.")], "after": [unit_of("Later.")]}, duplicate_count=2
+    )
+    group = {"document": result["document"], "heading_path": ["One"], "score": 0.5, "results": [result]}
+    facet = {"field": "source", "values": [{"value": "faq", "units": 1200}, {"value": "prd", "units": 3}]}
+    lines = printed(response_of(result, groups=[group], facets=[facet], answered=True))
+    assert lines == [
+        "faq / a.pdf › One",
+        " " * 38 + "Sooner.",
+        "0.5000 " + "█" * 15 + "·" * 15 + " text",
+        " " * 38 + "Later.",
+        "       page 3 (and 2 like it)",
+        "source: faq (1,200), prd (3)",
+    ]
+    ungrouped = printed(response_of(result))
+    assert ungrouped[3] == "       faq / a.pdf › page 3 › One › Two (and 2 like it)"
+
+
+def test_the_words_of_the_question_are_bold_where_they_stand() -> None:
+    result = result_of(text="退款需要三天", highlights=[{"start": 0, "end": 2}, {"start": 4, "end": 5}])
+    [line, _] = result_lines(response_of(result))
+    assert line.endswith(click.style("退款", bold=True) + "需要" + click.style("三", bold=True) + "天")
+
+
+def test_nothing_strong_is_told_and_nothing_unknown() -> None:
+    assert printed(response_of(result_of(), answered=False))[0].startswith("nothing strong was found")
+    for answered in (True, None):
+        assert printed(response_of(result_of(), answered=answered))[0].startswith("0.5000")
+    assert printed(response_of(answered=False)) == ["nothing found"]
 
 
 @pytest.mark.slow

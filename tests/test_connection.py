@@ -5,12 +5,18 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
 import pytest
 
-from docradar.errors import DocradarError, InvalidRequestError, UnavailableError
+from docradar.client import (
+    AsyncClient,
+    ConnectionFailedError,
+    EngineFailedError,
+    InvalidUrlError,
+    UnexpectedAnswerError,
+)
+from docradar.errors import DocradarError
 from docradar.settings import Settings
-from service.connection import RequestFailedError, call, connect, wait_until_ready
+from service.connection import connect
 
 READY = b'{"status": "ready", "stage": "", "seconds": 1, "model": "m", "error": null}'
 FAILED = b'{"status": "failed", "stage": "", "seconds": 1, "model": null, "error": "no model there"}'
@@ -65,12 +71,12 @@ async def test_what_is_not_docradar_is_told_and_not_waited_for(
 ) -> None:
     handler, url = stranger
     handler.status, handler.body = status, body
-    with pytest.raises(RequestFailedError, match=f"{status}.*{url}.*a docradar service"):
+    with pytest.raises(UnexpectedAnswerError, match=f"{status}.*{url}.*a docradar service"):
         async with connect(Settings(data_dir=tmp_path), url):
             pass
-    async with httpx.AsyncClient(base_url=url) as client:
-        with pytest.raises(RequestFailedError, match=f"{status}.*{url}"):
-            await wait_until_ready(client)
+    async with AsyncClient(url) as client:
+        with pytest.raises(UnexpectedAnswerError, match=f"{status}.*{url}"):
+            await client.wait_until_ready()
 
 
 async def test_a_failed_engine_ends_the_wait_with_its_reason(
@@ -79,8 +85,8 @@ async def test_a_failed_engine_ends_the_wait_with_its_reason(
     handler, url = stranger
     handler.status, handler.body = 503, FAILED
     async with connect(Settings(data_dir=tmp_path), url) as client:
-        with pytest.raises(RequestFailedError, match="no model there"):
-            await wait_until_ready(client)
+        with pytest.raises(EngineFailedError, match="no model there"):
+            await client.wait_until_ready()
 
 
 async def test_an_answer_without_json_is_an_error_in_words(
@@ -89,18 +95,20 @@ async def test_an_answer_without_json_is_an_error_in_words(
     handler, url = stranger
     handler.body = READY
     async with connect(Settings(data_dir=tmp_path), url) as client:
-        await wait_until_ready(client)
+        await client.wait_until_ready()
         for handler.status, handler.body in ((200, b"<html>"), (502, b"<html>"), (502, b"[]")):
-            with pytest.raises(RequestFailedError, match=f"GET /v1/jobs was answered with {handler.status}"):
-                await call(client, "GET", "/v1/jobs")
+            with pytest.raises(
+                UnexpectedAnswerError, match=f"GET /v1/jobs was answered with {handler.status}"
+            ):
+                await client.request("GET", "/v1/jobs")
 
 
 @pytest.mark.parametrize(
     ("url", "error"),
     [
-        ("http://127.0.0.1:9", UnavailableError),
-        ("127.0.0.1", UnavailableError),
-        ("http://host:port", InvalidRequestError),
+        ("http://127.0.0.1:9", ConnectionFailedError),
+        ("127.0.0.1", InvalidUrlError),
+        ("http://host:port", InvalidUrlError),
     ],
 )
 async def test_a_url_where_nobody_is(tmp_path: Path, url: str, error: type[DocradarError]) -> None:

@@ -45,6 +45,7 @@ def postgres_away(server: PostgresServer) -> Iterator[None]:
         server.resume()
 
 
+@pytest.mark.slow
 def test_postgresql_restarted_in_the_middle_of_a_job(
     launcher: Launcher, tmp_path: Path, postgres_server: PostgresServer, postgres_url: str
 ) -> None:
@@ -64,6 +65,7 @@ def test_postgresql_restarted_in_the_middle_of_a_job(
         assert running.audit() == Audit(2, UNITS + 1, orphans=0, holes=0)
 
 
+@pytest.mark.slow
 def test_index_restarted_in_the_middle_of_a_job(launcher: Launcher, tmp_path: Path) -> None:
     with cluster(launcher, tmp_path, shared_index=True) as running:
         service = running.serve(embedded_worker=False)

@@ -38,6 +38,7 @@ class Uploader(threading.Thread):
         return response.json()["jobs"][0]["id"] if response.status_code in (200, 202) else None
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_throughout_an_upload_loop(
     launcher: Launcher, tmp_path: Path, database_url: str
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_port_that_is_taken_is_one_line(launcher: Launcher, tmp_path: Path) ->
         assert "Traceback" not in second.output
 
 
+@pytest.mark.slow
 def test_three_uploaders_and_two_workers_on_one_database(
     launcher: Launcher, tmp_path: Path, database_url: str
 ) -> None:

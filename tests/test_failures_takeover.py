@@ -92,6 +92,7 @@ def test_a_restarted_service_takes_its_predecessors_jobs_at_once(
         assert running.audit() == Audit(1, UNITS, orphans=0, holes=0)
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_only_stopped_changes_nothing_when_it_wakes(
     launcher: Launcher, tmp_path: Path, database_url: str
 ) -> None:

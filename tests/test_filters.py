@@ -15,10 +15,12 @@ from docradar.filters import (
     DECLARED_FIELDS,
     And,
     AnyOf,
+    Fields,
     FieldType,
     Not,
     Or,
     Within,
+    is_of_type,
     parse_filter,
     to_qdrant,
     with_collection,
@@ -88,7 +90,7 @@ def test_a_date_is_its_whole_day_and_a_moment_is_itself(
     [
         (["faq"], "must be an object"),
         ({"sauce": "faq"}, "'sauce' is not declared; the fields are: collection (keyword)"),
-        ({"meta.team": "x"}, "'meta.team' is not declared"),
+        ({"meta.team": "x"}, "'meta.team' is not declared; the fields of meta that are: none. Declare it in its collection"),
         ({"source": 3}, "source is compared with strings, not an integer"),
         ({"source": None}, "source is compared with strings, not null"),
         ({"source": []}, "source needs a list of at least one value, not an empty one"),
@@ -102,7 +104,6 @@ def test_a_date_is_its_whole_day_and_a_moment_is_itself(
         ({"updated_at": "yesterday"}, "RFC 3339 moment with its offset"),
         ({"updated_at": "2026-01-31T09:00:00"}, "RFC 3339 moment with its offset"),
         ({"updated_at": "2026-02-30"}, "'2026-02-30' is not a date"),
-        ({"updated_at": "9999-12-31"}, "is not a date"),
         ({"updated_at": "0001-01-01T00:00:00+14:00"}, "is not a date"),
         (compare("gt", "source", "a"), "source is a keyword, which gt cannot order"),
         (compare("in", "source", "a"), "source needs a list"),
@@ -144,10 +145,84 @@ def test_eight_levels_are_accepted() -> None:
     assert isinstance(parse_filter(nested(8)), And)
 
 
-def test_another_table_of_fields_can_be_given() -> None:
-    assert parse_filter({"meta.year": 2026}, {"meta.year": FieldType.INTEGER}) == And(
-        (AnyOf("meta.year", (2026,)),)
-    )
+META: Fields = {
+    "meta.year": FieldType.INTEGER,
+    "meta.ratio": FieldType.NUMBER,
+    "meta.urgent": FieldType.BOOLEAN,
+    "meta.team": FieldType.KEYWORD,
+    "meta.due": FieldType.DATETIME,
+}
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (compare("eq", "meta.year", 2026), AnyOf("meta.year", (2026,))),
+        (compare("eq", "meta.ratio", 0.5), Within(field="meta.ratio", gte=0.5, lte=0.5)),
+        (compare("ne", "meta.ratio", 1), Not(Within(field="meta.ratio", gte=1, lte=1))),
+        (compare("gt", "meta.ratio", 1), Within(field="meta.ratio", gt=1)),
+        (compare("lte", "meta.year", 3), Within(field="meta.year", lte=3)),
+        (
+            compare("in", "meta.ratio", [1, 0.5]),
+            Or((Within(field="meta.ratio", gte=1, lte=1), Within(field="meta.ratio", gte=0.5, lte=0.5))),
+        ),
+        (compare("eq", "meta.urgent", True), AnyOf("meta.urgent", (True,))),
+        (
+            compare("nin", "meta.urgent", [True, False]),
+            Not(Or((AnyOf("meta.urgent", (True,)), AnyOf("meta.urgent", (False,))))),
+        ),
+        (compare("eq", "meta.due", "2026-01-31T09:00:00Z"), Within(field="meta.due", gte=NINE, lte=NINE)),
+        ({"meta.team": "x", "meta.urgent": [False]}, And((AnyOf("meta.team", ("x",)), AnyOf("meta.urgent", (False,))))),
+    ],
+)  # fmt: skip
+def test_declared_metadata_is_compared_by_its_type(raw: object, expected: object) -> None:
+    assert parse_filter(raw, META) == expected
+    assert_servers_understand(to_qdrant(parse_filter(raw, META)))
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"meta.ratio": True}, "meta.ratio is compared with finite numbers, not a boolean"),
+        ({"meta.ratio": float("nan")}, "finite numbers, not nan"),
+        ({"meta.ratio": float("-inf")}, "finite numbers, not -inf"),
+        ({"meta.ratio": "1"}, "finite numbers, not a string"),
+        ({"meta.ratio": 2**53}, "an integer beyond"),
+        ({"meta.urgent": 1}, "meta.urgent is compared with true or false, not an integer"),
+        ({"meta.urgent": "true"}, "true or false, not a string"),
+        ({"meta.year": 1.0}, "meta.year is compared with integers, not a float"),
+        ({"meta.year": False}, "not a boolean"),
+        (compare("gt", "meta.urgent", True), "meta.urgent is a boolean, which gt cannot order"),
+        (compare("lt", "meta.team", "x"), "fields with an order: meta.year, meta.ratio, meta.due"),
+        (compare("in", "meta.ratio", [0.5] * 201), "more than 200 conditions"),
+        ({"meta.tean": "x"}, "'meta.tean' is not declared; the fields of meta that are: meta.year (integer), meta.ratio"),
+        ({"team": "x"}, "'team' is not declared; the fields are: meta.year"),
+    ],
+)  # fmt: skip
+def test_metadata_compared_with_another_type_is_refused(raw: object, message: str) -> None:
+    with pytest.raises(InvalidFilterError) as caught:
+        parse_filter(raw, META)
+    assert message in str(caught.value)
+
+
+def test_an_error_lists_so_many_fields_and_counts_the_rest() -> None:
+    many = {f"meta.field{n}": FieldType.KEYWORD for n in range(500)}
+    with pytest.raises(InvalidFilterError, match=r"meta\.field59 \(keyword\) and 440 more\. Declare it"):
+        parse_filter({"meta.x": 1}, many)
+
+
+json_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+
+
+@given(json_scalars | st.lists(json_scalars, max_size=3), st.sampled_from(FieldType))
+def test_what_fits_a_type_is_what_a_filter_of_it_takes(value: Any, kind: FieldType) -> None:
+    several = isinstance(value, list) and kind is FieldType.KEYWORD and value
+    try:
+        parse_filter(compare("in" if several else "eq", "meta.x", value), {"meta.x": kind})
+    except InvalidFilterError:
+        assert not is_of_type(value, kind) or value == []
+    else:
+        assert is_of_type(value, kind)
 
 
 def test_a_collection_narrows_a_filter() -> None:
@@ -163,11 +238,11 @@ def test_an_or_of_nothing_cannot_be_made() -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    json_scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-keys = st.sampled_from([*DECLARED_FIELDS, "type", "nothing"])
+keys = st.sampled_from([*DECLARED_FIELDS, *META, "type", "nothing"])
 operators = st.sampled_from(["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", "and", "or"])
 
 
@@ -179,7 +254,7 @@ operators = st.sampled_from(["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin", 
 )  # fmt: skip
 def test_whatever_is_sent_parses_or_is_refused(raw: Any) -> None:
     try:
-        expression = parse_filter(raw)
+        expression = parse_filter(raw, {**DECLARED_FIELDS, **META})
     except InvalidFilterError:
         return
     assert_servers_understand(to_qdrant(expression))
@@ -204,3 +279,9 @@ def assert_servers_understand(condition: models.Filter) -> None:
     message = RestToGrpc.convert_filter(condition)
     assert RestToGrpc.convert_filter(GrpcToRest.convert_filter(message)) == message
     assert json.loads(document) is not None
+
+
+def test_the_last_day_there_is_can_be_named() -> None:
+    up_to = parse_filter({"type": "lte", "key": "updated_at", "value": "9999-12-31"})
+    assert isinstance(up_to, Within)
+    assert up_to.lt == datetime.max.replace(tzinfo=UTC)

@@ -37,12 +37,12 @@ RULES = (
     Rule("ingest/", never=("service",)),
     Rule("service/", never=("ingest",), allowed=COMPOSITION_ROOT),
     Rule("", never=("litestar",), allowed=("service/",)),
-    Rule("", never=("msgspec",), allowed=("service/", "ingest/")),
+    Rule("", never=("msgspec",), allowed=("service/", "ingest/", "docradar/client/")),
     Rule("", never=("qdrant_client",), allowed=("docradar/index/", "docradar/filters.py")),
     Rule(
         "",
         never=("openvino", "sentence_transformers", "torch", "transformers"),
-        allowed=("docradar/embedding/", "docradar/reranking.py"),
+        allowed=("docradar/embedding/", "docradar/reranking/"),
     ),
 )
 

@@ -174,7 +174,8 @@ async def every_request(index: UnitIndex) -> None:
     await index.upsert(points)
     await index.search(points[0].vector, filter=expression, limit=3, score_threshold=0.2)
     await index.search_keywords(words, filter=AnyOf("tags", ("a",)), limit=3)
-    await index.search_hybrid(points[0].vector, words, filter=expression, limit=3, method="dbsf")
+    await index.search_hybrid(points[0].vector, words, filter=expression, limit=3, score_threshold=0.2)
+    await index.vectors([points[0].id])
     await index.count(expression)
     await index.facet("tags", expression)
     await index.existing([points[0].id])
@@ -215,8 +216,6 @@ def assert_carried(part: Any) -> None:
             assert len(message.prefetch) == len(part.prefetch or [])
         case models.Prefetch():
             assert RestToGrpc.convert_prefetch_query(part).using == part.using
-        case models.FusionQuery():
-            assert RestToGrpc.convert_query(part).HasField("fusion")
         case models.SparseVector():
             assert list(RestToGrpc.convert_sparse_vector(part).indices) == part.indices
         case models.VectorParams():

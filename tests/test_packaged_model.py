@@ -48,6 +48,7 @@ def load(data_dir: Path, engine: str, stages: list[str] | None = None) -> Senten
         str(packaged.packaged_model_folder(data_dir)),
         model_id=packaged.MODEL_ID,
         cpu_engine=engine,
+        centring=False,
         data_dir=data_dir,
         on_stage=[].append if stages is None else stages.append,
     )

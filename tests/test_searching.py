@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 from index_fixtures import DIM, GENERATION, make_document, make_point
 
-from docradar import searching
 from docradar.catalog import Catalog, HydratedUnit
 from docradar.embedding.scheduler import EmbeddingScheduler
 from docradar.engine import ReadyEngine
 from docradar.index import UnitIndex
 from docradar.index.edge import EdgeClient
-from docradar.searching import SearchQuery, search
+from docradar.searching import SearchOutcome, SearchQuery, retrieval, search
 from tests.catalogs import ingest, unit
-from tests.fakes import FakeEmbedder
+from tests.fakes import FakeEmbedder, NoReranking
 
 STALE = 600
 
@@ -49,14 +48,18 @@ def hydrated(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
+async def two_hits(engine: ReadyEngine, catalog: Catalog) -> SearchOutcome:
+    return await search(engine, catalog, NoReranking(), SearchQuery(text="refund", limit=2, fold=False))
+
+
 async def test_what_stands_behind_many_stale_points_is_found(
     engine: ReadyEngine, catalog: Catalog, hydrated: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "MAX_HYDRATED_AT_ONCE", 100)
+    monkeypatch.setattr(retrieval, "MAX_HYDRATED_AT_ONCE", 100)
     point = make_point(make_document(), STALE)
     ingest(catalog, units=[unit(0, unit_id=point.id)])
-    outcome = await search(engine, catalog, SearchQuery("refund", limit=2))
-    assert [hit.unit_id for hit in outcome.hits] == [point.id]
+    outcome = await two_hits(engine, catalog)
+    assert [result.hit.unit.id for result in outcome.results] == [point.id]
     # Rounds of 66, 528 and 4,224 candidates, in slices that double.
     assert hydrated[:6] == [2, 4, 8, 16, 32, 4]
     assert hydrated[-11:] == [2, 4, 8, 16, 32, 64, 100, 100, 100, 100, 75]
@@ -65,7 +68,8 @@ async def test_what_stands_behind_many_stale_points_is_found(
 async def test_the_list_of_candidates_is_bounded(
     engine: ReadyEngine, catalog: Catalog, hydrated: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "MAX_CANDIDATES", 100)
-    outcome = await search(engine, catalog, SearchQuery("refund", limit=2))
-    assert outcome.hits == []
+    monkeypatch.setattr(retrieval, "MAX_CANDIDATES", 100)
+    outcome = await two_hits(engine, catalog)
+    assert outcome.results == []
+    assert outcome.answered is False
     assert sum(hydrated) == 66 + 100

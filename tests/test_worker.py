@@ -218,9 +218,9 @@ async def test_a_version_that_came_to_nothing_changes_no_point_of_the_active_one
 async def test_points_are_made_beside_the_event_loop(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: set[threading.Thread] = set()
 
-    def noted(*texts: str) -> SparseVector:
+    def noted(text: str, **context: Any) -> SparseVector:
         threads.add(threading.current_thread())
-        return document_keywords(*texts)
+        return document_keywords(text, **context)
 
     monkeypatch.setattr("ingest.pipeline.document_keywords", noted)
     room.embedder.opened.set()

@@ -6,8 +6,9 @@ A search result counts only if the catalog says so. Every call is synchronous, a
 from docradar.catalog.catalog import Catalog
 from docradar.catalog.rows import refuse_unstorable
 from docradar.catalog.types import (
+    Calibration,
     CatalogCounts,
-    CollectionInfo,
+    Collection,
     Content,
     DocumentChanges,
     HydratedUnit,
@@ -17,12 +18,14 @@ from docradar.catalog.types import (
     QueueOptions,
     SweepState,
     UnitPlace,
+    UnitRange,
 )
 
 __all__ = [
+    "Calibration",
     "Catalog",
     "CatalogCounts",
-    "CollectionInfo",
+    "Collection",
     "Content",
     "DocumentChanges",
     "HydratedUnit",
@@ -32,5 +35,6 @@ __all__ = [
     "QueueOptions",
     "SweepState",
     "UnitPlace",
+    "UnitRange",
     "refuse_unstorable",
 ]

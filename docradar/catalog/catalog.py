@@ -1,6 +1,8 @@
 """All of the catalog behind one name."""
 
 from docradar.catalog import migrate
+from docradar.catalog.calibrations import CalibrationStore
+from docradar.catalog.collections import CollectionStore
 from docradar.catalog.commits import CommitStore
 from docradar.catalog.containers import ContainerStore
 from docradar.catalog.database import Database
@@ -23,8 +25,10 @@ class Catalog(
     CommitStore,
     QueueStore,
     JobStore,
+    CollectionStore,
     OverviewStore,
     GenerationStore,
+    CalibrationStore,
 ):
     """Documents, versions, units and jobs in one SQLite file or PostgreSQL database."""
 

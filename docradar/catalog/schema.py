@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Computed,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -23,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest migration. Kept here so that opening an up-to-date catalog does not import Alembic."""
 
 # A document's status follows from its other columns, so it cannot contradict them.
@@ -254,6 +255,27 @@ dropped_blobs = Table(
     metadata,
     Column("sha256", String(64), primary_key=True),
     Column("dropped_at", BigInteger, nullable=False),
+)
+
+# What is declared of collections; there are others, which only hold documents.
+collections = Table(
+    "collections",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("fields", Text, nullable=False),
+    Column("instruction", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+# What was measured of a model on this catalog's documents, by the fingerprint of the generation.
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("strong_score", Double, nullable=False),
+    Column("report", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
 )
 
 # At most one row: the index generation that the stored points belong to.

@@ -39,6 +39,9 @@ NOW: Final = _NowMs()
 """The database's clock in milliseconds since 1970, constant within a statement."""
 
 
+_INSERTS: Final = (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+
+
 def insert_or_ignore(
     table: Table, returning: Sequence[ColumnElement[Any]] = (), **values: object
 ) -> Mapping[str, Executable]:
@@ -47,8 +50,25 @@ def insert_or_ignore(
     Columns not in `values` come from the parameters it is executed with.
     """
     statements: dict[str, Executable] = {}
-    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert)):
+    for name, insert in _INSERTS:
         statement = insert(table).values(**values) if values else insert(table)
         statement = statement.on_conflict_do_nothing()
         statements[name] = statement.returning(*returning) if returning else statement
+    return statements
+
+
+def insert_or_replace(table: Table, keep: Sequence[str] = (), **values: object) -> Mapping[str, Executable]:
+    """By name of dialect, an insert that replaces the row of the same primary key, but for the columns in `keep`.
+
+    Columns not in `values` come from the parameters it is executed with.
+    """
+    statements: dict[str, Executable] = {}
+    for name, insert in _INSERTS:
+        statement = insert(table).values(**values)
+        replaced = {
+            column.name: statement.excluded[column.name]
+            for column in table.c
+            if not column.primary_key and column.name not in keep
+        }
+        statements[name] = statement.on_conflict_do_update(index_elements=table.primary_key, set_=replaced)
     return statements

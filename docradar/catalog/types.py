@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from docradar.documents import Document, DocumentFields, DocumentStatus, Job, JobState, Kind, Split, Unit
+from docradar.filters import FieldType
 from docradar.settings import Settings
 
 
@@ -68,13 +70,28 @@ class PutOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class CollectionInfo:
-    """Documents not deleted, and the units that search sees of them. `sources` is sorted."""
+class Collection:
+    """What is declared of a collection, and what it holds: documents not deleted, and the units that search sees of them.
+
+    `fields` are by key of the metadata, `instruction` is for the questions asked of it. `sources` is sorted.
+    """
 
     name: str
-    documents: int
-    units: int
-    sources: tuple[str, ...]
+    documents: int = 0
+    units: int = 0
+    sources: tuple[str, ...] = ()
+    fields: Mapping[str, FieldType] = field(default_factory=dict)
+    instruction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """From which cosine on a model's hits count as strong, as measured; `report` is JSON, of whoever measured."""
+
+    fingerprint: str
+    strong_score: float
+    report: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +100,15 @@ class HydratedUnit:
 
     unit: Unit
     document: Document
+
+
+class UnitRange(NamedTuple):
+    """Units of a document's version by their ordinals, `last` among them."""
+
+    document_id: str
+    version: int
+    first: int
+    last: int
 
 
 class UnitPlace(NamedTuple):

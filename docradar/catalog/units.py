@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, select, update
+from sqlalchemy import and_, bindparam, delete, or_, select, update
 
 from docradar.catalog import cursors
 from docradar.catalog.changes import drop_blobs, hold
@@ -17,7 +17,7 @@ from docradar.catalog.rows import (
 from docradar.catalog.schema import documents, jobs, units, versions
 from docradar.catalog.sql import LIVE, insert_or_ignore
 from docradar.catalog.store import Store
-from docradar.catalog.types import HydratedUnit
+from docradar.catalog.types import HydratedUnit, UnitRange
 from docradar.documents import Document, Job, JobKind, Unit
 
 # A document that is deleted has no active version.
@@ -116,6 +116,44 @@ class UnitStore(Store):
                 document = decoded.get(row.id) or decoded.setdefault(row.id, document_from(row))
                 hydrated[row.unit_id] = HydratedUnit(unit_from(row), document)
         return hydrated
+
+    def units_in(self, ranges: Sequence[UnitRange]) -> list[list[Unit]]:
+        """The units of each range, in their order. One query; a version that was dropped meanwhile has none."""
+        if not ranges:
+            return []
+        within = (
+            and_(
+                units.c.document_id == wanted.document_id,
+                units.c.version == wanted.version,
+                units.c.ordinal.between(wanted.first, wanted.last),
+            )
+            for wanted in dict.fromkeys(ranges)
+        )
+        query = select(units.c.document_id, units.c.version, *UNIT_COLUMNS).where(or_(*within))
+        found: dict[tuple[str, int, int], Unit] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                found[row.document_id, row.version, row.ordinal] = unit_from(row)
+        return [
+            [
+                found[place]
+                for ordinal in range(wanted.first, wanted.last + 1)
+                if (place := (wanted.document_id, wanted.version, ordinal)) in found
+            ]
+            for wanted in ranges
+        ]
+
+    def sample_units(self, limit: int) -> list[tuple[Unit, str]]:
+        """Units that search may return, each with its document's id: those of the lowest ids, which are hashes, so that they
+        are a fair sample of all."""
+        query = (
+            select(units.c.document_id, *UNIT_COLUMNS)
+            .join_from(units, documents, _ACTIVE)
+            .order_by(units.c.unit_id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [(unit_from(row), row.document_id) for row in connection.execute(query)]
 
     def documents_coming_in(self) -> list[str]:
         """Documents that the index may hold points of though no version of them is active yet."""

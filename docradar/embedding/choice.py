@@ -34,7 +34,7 @@ def choose_model(settings: Settings) -> ModelChoice:
     """
     if settings.embedding_url:
         return ModelChoice("remote", settings.model, "")
-    device = _device(settings.device)
+    device = resolve_device(settings.device)
     if settings.model == packaged.NAME:
         return ModelChoice("packaged", packaged.MODEL_ID, device)
     if settings.model:
@@ -52,7 +52,12 @@ def keeping_model(settings: Settings, recorded: Generation | None) -> Settings:
     return replace(settings, model=names.get(recorded.model, ""))
 
 
-def _device(wanted: str) -> str:
+def resolve_device(wanted: str) -> str:
+    """`auto` is the GPU where there is one.
+
+    Raises:
+        ConfigurationError: The device is not there.
+    """
     import torch
 
     if wanted == "auto":
@@ -109,18 +114,19 @@ def _load_local(choice: ModelChoice, settings: Settings, on_stage: Callable[[str
 
     return load_sentence_transformer(
         source,
-        model_id=_known_as(choice),
+        model_id=known_as(choice.model),
         revision=settings.model_revision if choice.kind == "local" else "",
         device=choice.device,
         cpu_engine=settings.cpu_engine,
         truncate_dim=settings.truncate_dim,
         batch_tokens=settings.embedding_batch_tokens,
+        centring=settings.centring,
         data_dir=settings.data_dir,
         on_stage=on_stage,
     )
 
 
-def _known_as(choice: ModelChoice) -> str:
+def known_as(model: str) -> str:
     """A folder is known by its name: where it lies is this machine's own business, and may change."""
-    folder = Path(choice.model).expanduser()
-    return folder.resolve().name if folder.is_dir() else choice.model
+    folder = Path(model).expanduser()
+    return folder.resolve().name if folder.is_dir() else model

@@ -10,6 +10,8 @@ from sentence_transformers.base.modules import Transformer
 from transformers.utils import logging as transformers_logging
 
 from docradar.embedding import openvino_forward
+from docradar.embedding.centring import Centre
+from docradar.embedding.profiles import known_model
 from docradar.embedding.sentence_transformer import SentenceTransformerEmbedder, weights_digest
 from docradar.errors import ConfigurationError
 
@@ -29,6 +31,7 @@ def load_sentence_transformer(
     cpu_engine: str = "auto",
     truncate_dim: int = 0,
     batch_tokens: int = 0,
+    centring: bool = True,
     data_dir: Path,
     on_stage: OnStage,
 ) -> SentenceTransformerEmbedder:
@@ -43,8 +46,20 @@ def load_sentence_transformer(
     if device == "cpu":
         _use_openvino(model, model_id, cpu_engine, data_dir / "models" / f"openvino-{digest}", on_stage)
     return SentenceTransformerEmbedder(
-        model, model_id, revision=digest, truncate_dim=truncate_dim, batch_tokens=batch_tokens
+        model,
+        model_id,
+        revision=digest,
+        truncate_dim=truncate_dim,
+        batch_tokens=batch_tokens,
+        # A shortened vector would need the means of shortened ones.
+        centre=_centre(model_id) if centring and not truncate_dim else None,
     )
+
+
+def _centre(model_id: str) -> Centre | None:
+    """The means that are known of this model's vectors, if they are."""
+    name = known_model(model_id).centre
+    return Centre.load(name) if name else None
 
 
 def _load(source: str, revision: str, device: str) -> SentenceTransformer:

@@ -9,7 +9,7 @@ from typing import Final
 
 from docradar.embedding.protocol import ModelProfile, Recipe
 
-UNIT_RECIPE_VERSION: Final = 1
+UNIT_RECIPE_VERSION: Final = 2
 """Grows whenever the same document and model give other units, passages or contexts than before."""
 
 INSTRUCTION_PROMPT: Final = "Instruct: {instruction}\nQuery:"
@@ -18,17 +18,25 @@ _QWEN_QUERY: Final = INSTRUCTION_PROMPT.format(instruction=DEFAULT_INSTRUCTION)
 _BGE_EN_QUERY: Final = "Represent this sentence for searching relevant passages: "
 _BGE_ZH_QUERY: Final = "为这个句子生成表示以用于检索相关文章："
 
-_UNFINGERPRINTED: Final = {"strong_score", "takes_instruction"}
+_UNFINGERPRINTED: Final = {"strong_score", "keyword_bonus", "takes_instruction"}
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """From which score on a hit is strong, and how much its words may add to its cosine."""
+
+    score: float
+    keyword_bonus: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
     """A row of the table. `pattern` is matched against the model's id, or the name of its folder, in lower case.
 
-    `strong_score` is the cosine between query and unit from which a hit is more likely right than not. The
-    packaged model's is what `python -m bench.embedding --calibrate` gives on 36 questions of our own; Qwen3's
-    is set by the product's design. The rest are estimates that nobody has measured here: the setting
-    `strong_score` overrides them.
+    `strong_score` is the cosine between query and unit from which a hit is strong. `centre` names the means that are
+    subtracted from the model's vectors, which have another strength then, `centred`; that is measured for the packaged model
+    (docs/quality.md). Qwen3's is set by the product's design. The rest are estimates that nobody has measured here:
+    `docradar calibrate` and the setting `strong_score` go before them.
     """
 
     pattern: str
@@ -37,12 +45,21 @@ class KnownModel:
     passage_prompt: str = ""
     recipe: Recipe | None = None
     takes_instruction: bool = False
+    centre: str = ""
+    centred: Strength | None = None
 
 
 KNOWN_MODELS: Final = (
     KnownModel("*qwen3-embedding*", 0.4, _QWEN_QUERY, recipe=Recipe.CONTEXT, takes_instruction=True),
     KnownModel("*multilingual-e5-large-instruct*", 0.85, _QWEN_QUERY, takes_instruction=True),
-    KnownModel("*multilingual-e5-small*", 0.87, "query: ", "passage: "),
+    KnownModel(
+        "*multilingual-e5-small*",
+        0.87,
+        "query: ",
+        "passage: ",
+        centre="multilingual-e5-small",
+        centred=Strength(0.42, keyword_bonus=0.45),
+    ),
     KnownModel("*multilingual-e5-*", 0.85, "query: ", "passage: "),
     KnownModel("*e5-*-v2*", 0.80, "query: ", "passage: "),
     KnownModel("*bge-m3*", 0.55),
@@ -74,9 +91,11 @@ def make_profile(
     max_tokens: int,
     pooling: str,
     prompts: Mapping[str, str | None] | None = None,
+    centre: str = "",
 ) -> ModelProfile:
     """A model's profile: its own `prompts` where it declares them, the table's else; the recipe by its pooling."""
     known = known_model(model_id)
+    strength = (known.centred if centre else None) or Strength(known.strong_score)
     declared = prompts or {}
     return ModelProfile(
         id=model_id,
@@ -87,8 +106,10 @@ def make_profile(
         query_prompt=declared.get("query") or known.query_prompt,
         passage_prompt=declared.get("passage") or declared.get("document") or known.passage_prompt,
         recipe=known.recipe or _RECIPES.get(pooling, Recipe.PLAIN),
-        strong_score=known.strong_score,
+        strong_score=strength.score,
+        keyword_bonus=strength.keyword_bonus,
         takes_instruction=known.takes_instruction,
+        centre=centre,
     )
 
 
@@ -105,5 +126,7 @@ def query_prompt(profile: ModelProfile, instruction: str | None) -> str:
 def fingerprint(profile: ModelProfile) -> str:
     """Hex SHA-256 of all that decides a vector. Equal ones may share an index; thresholds do not count."""
     decisive = {name: value for name, value in asdict(profile).items() if name not in _UNFINGERPRINTED}
+    if not profile.centre:
+        del decisive["centre"]
     decisive["unit_recipe_version"] = UNIT_RECIPE_VERSION
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

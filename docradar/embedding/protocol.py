@@ -16,7 +16,11 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
-    """All that decides what a vector means. Two profiles with equal fingerprints give comparable vectors."""
+    """All that decides what a vector means. Two profiles with equal fingerprints give comparable vectors.
+
+    `centre` is the digest of the means that are subtracted; empty where none are. A hit is strong where its cosine and a share
+    of `keyword_bonus` come to `strong_score`.
+    """
 
     id: str
     revision: str
@@ -28,6 +32,8 @@ class ModelProfile:
     recipe: Recipe
     strong_score: float
     takes_instruction: bool = False
+    centre: str = ""
+    keyword_bonus: float = 0.0
 
 
 class Embedder(Protocol):

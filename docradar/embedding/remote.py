@@ -2,33 +2,25 @@
 
 import base64
 import binascii
-import email.utils
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
-import httpx
 import numpy as np
 
+from docradar import endpoints
 from docradar.documents import Passage
 from docradar.embedding.profiles import make_profile, query_prompt
 from docradar.embedding.protocol import ModelProfile, Vectors
+from docradar.endpoints import EndpointKind, JsonEndpoint
 from docradar.errors import ConfigurationError, EmbeddingError, UnavailableError
-
-logger = logging.getLogger(__name__)
 
 _BATCH_TEXTS: Final = 32
 _BATCH_BYTES: Final = 128_000
 _ASSUMED_MAX_TOKENS: Final = 512
 _BYTES_PER_TOKEN: Final = 3
-_CONNECT_SECONDS: Final = 5.0
-_ANSWER_SECONDS: Final = 30.0  # after a pause an endpoint may have to load its model again
-_RETRY_WITHIN_SECONDS: Final = 2.0
-_USUAL_RETRY_SECONDS: Final = 0.5
-_LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
-_MESSAGE_CHARS: Final = 200
+_KIND: Final = EndpointKind("embeddings", "embedding_url", EmbeddingError)
 
 
 class RemoteEmbedder:
@@ -115,27 +107,20 @@ class RemoteEmbedder:
 
 
 class Endpoint:
-    """The HTTP side: requests, retries, and replies checked for what they claim to be.
+    """The HTTP side: replies are checked for what they claim to be.
 
-    `sleep` is what waits before the second attempt. The API key appears in no message. Every request raises
-    UnavailableError where the endpoint may answer later, with its `Retry-After` if it gave one.
+    Every request raises UnavailableError where the endpoint may answer later.
     """
 
     def __init__(self, url: str, api_key: str = "", *, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._api_key = api_key
-        self._sleep = sleep
+        self._json = JsonEndpoint(_KIND, url, api_key, sleep=sleep)
         self._encoding = "base64"
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        parsed = _checked(url)
-        timeout = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
-        self._client = httpx.Client(base_url=parsed, headers=headers, timeout=timeout)
-        self._shown_url = _shown(parsed)
 
     def __str__(self) -> str:
-        return f"the embeddings endpoint {self._shown_url}"
+        return str(self._json)
 
     def first_model(self) -> str:
-        reply = self._request("GET", "/models")
+        reply = self._json.request("GET", "/models")
         try:
             return str(reply["data"][0]["id"])
         except (KeyError, IndexError, TypeError) as error:
@@ -156,7 +141,7 @@ class Endpoint:
             EmbeddingError: It refused, or answered with anything but these vectors.
         """
         body = {"model": model, "input": list(texts), "encoding_format": self._encoding}
-        reply = self._request("POST", "/embeddings", body)
+        reply = self._json.request("POST", "/embeddings", body)
         try:
             entries = sorted(reply["data"], key=lambda entry: entry["index"])
             vectors = np.stack([_decoded(entry["embedding"]) for entry in entries])
@@ -170,46 +155,7 @@ class Endpoint:
         return vectors
 
     def close(self) -> None:
-        self._client.close()
-
-    def _request(self, method: str, path: str, body: object = None) -> Any:
-        started = time.monotonic()
-        try:
-            return self._attempt(method, path, body)
-        except UnavailableError as error:
-            wait = error.retry_after_seconds
-            if time.monotonic() - started + wait > _RETRY_WITHIN_SECONDS:
-                raise
-            logger.warning("%s; trying again in %.1f s", error, wait)
-            self._sleep(wait)
-        return self._attempt(method, path, body)
-
-    def _attempt(self, method: str, path: str, body: object) -> Any:
-        try:
-            response = self._client.request(method, path, json=body)
-        except httpx.TransportError as error:
-            reason = f"{type(error).__name__} {self._without_key(str(error))}".strip()
-            raise UnavailableError(
-                f"{self} does not answer: {reason}", retry_after_seconds=_USUAL_RETRY_SECONDS
-            ) from error
-        if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
-            raise UnavailableError(
-                f"{self} cannot answer now: {self._described(response)}",
-                retry_after_seconds=_retry_after_seconds(response),
-            )
-        if not response.is_success:
-            raise EmbeddingError(f"{self} refused: {self._described(response)}")
-        try:
-            return response.json()
-        except ValueError as error:
-            raise EmbeddingError(f"{self} answered with something else than JSON: {error}") from error
-
-    def _described(self, response: httpx.Response) -> str:
-        text = " ".join(response.text[: 4 * _MESSAGE_CHARS].split())
-        return f"HTTP {response.status_code} {self._without_key(text)[:_MESSAGE_CHARS]}".strip()
-
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._api_key, "***") if self._api_key else text
+        self._json.close()
 
 
 def shown_url(url: str) -> str:
@@ -218,21 +164,7 @@ def shown_url(url: str) -> str:
     Raises:
         ConfigurationError: It is not one of an HTTP endpoint.
     """
-    return _shown(_checked(url))
-
-
-def _shown(url: httpx.URL) -> str:
-    return str(url.copy_with(username=None, password=None, query=None, fragment=None))
-
-
-def _checked(url: str) -> httpx.URL:
-    try:
-        parsed = httpx.URL(url.rstrip("/"))
-    except httpx.InvalidURL as error:
-        raise ConfigurationError(f"setting embedding_url is not a URL: {error}") from error
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ConfigurationError("setting embedding_url must look like http://host:port/v1")
-    return parsed
+    return endpoints.shown_url(url, _KIND.setting)
 
 
 def _texts(passage: Passage) -> list[str]:
@@ -260,17 +192,3 @@ def _decoded(embedding: object) -> Vectors:
     if isinstance(embedding, str):
         return np.frombuffer(base64.b64decode(embedding, validate=True), "<f4")
     return np.asarray(embedding, np.float32)
-
-
-def _retry_after_seconds(response: httpx.Response) -> float:
-    """RFC 9110: seconds, or a date."""
-    value = response.headers.get("Retry-After", "")
-    try:
-        seconds = (
-            float(value)
-            if value.isascii() and value.isdigit()
-            else email.utils.parsedate_to_datetime(value).timestamp() - time.time()
-        )
-    except (TypeError, ValueError):
-        return _USUAL_RETRY_SECONDS
-    return min(max(seconds, _USUAL_RETRY_SECONDS), _LONGEST_RETRY_AFTER_SECONDS)

@@ -79,22 +79,29 @@ class EmbeddingScheduler:
         return self._embedder.profile
 
     async def embed_query(self, text: str, instruction: str | None = None) -> Vectors:
-        """float32 (dim,), L2-normalised.
+        """float32 (dim,), L2-normalised; raises what `embed_queries` raises."""
+        [vector] = await self.embed_queries([(text, instruction)])
+        return vector
+
+    async def embed_queries(self, queries: Sequence[tuple[str, str | None]]) -> list[Vectors]:
+        """One float32 (dim,) for each text and its instruction, L2-normalised. Those of one instruction share a batch.
 
         Raises:
             OverloadedError: `queue_length` queries are waiting already.
             UnavailableError: The scheduler is closed, or the model's endpoint is away.
             EmbeddingError: The model failed on this batch.
         """
-        query = _Query(text, instruction)
+        if not queries:
+            return []
+        asked = [_Query(text, instruction) for text, instruction in queries]
         with self._changed:
             self._require_open()
             if len(self._queries) >= self._queue_length:
                 raise self._overloaded()
-            self._queries.append(query)
+            self._queries.extend(asked)
             self._last_query = time.monotonic()
             self._changed.notify_all()
-        return await asyncio.wrap_future(query.future)
+        return await asyncio.gather(*(asyncio.wrap_future(query.future) for query in asked))
 
     async def embed_passages(self, passages: Sequence[Passage]) -> list[Vectors]:
         """One float32 (spans, dim) a passage, L2-normalised, in the order given.

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +15,7 @@ from sentence_transformers.base.modules import Normalize
 from sentence_transformers.sentence_transformer.modules import Pooling
 
 from docradar.documents import Passage
+from docradar.embedding.centring import Centre, Role
 from docradar.embedding.profiles import make_profile, query_prompt
 from docradar.embedding.protocol import ModelProfile, Recipe, Vectors
 from docradar.embedding.windows import Source, Window, Windower, batches, padded
@@ -51,6 +52,7 @@ class SentenceTransformerEmbedder:
         revision: str,
         truncate_dim: int = 0,
         batch_tokens: int = 0,
+        centre: Centre | None = None,
     ) -> None:
         self._model = model.eval()
         self._device = model.device
@@ -66,7 +68,9 @@ class SentenceTransformerEmbedder:
             max_tokens=model.max_seq_length or 512,
             pooling=str(pooling.pooling_mode) if pooling else "model",
             prompts=model.prompts,
+            centre=centre.digest if centre else "",
         )
+        self._centre = centre
         self._windower = Windower(
             _fast_tokenizer(model, model_id),
             self.profile.max_tokens,
@@ -80,11 +84,14 @@ class SentenceTransformerEmbedder:
     def embed_passages(self, passages: Sequence[Passage]) -> list[Vectors]:
         per_passage = [self._sources(passage) for passage in passages]
         vectors = self._embed(list(chain.from_iterable(per_passage)), self.profile.passage_prompt)
+        spans = (passage.text[start:end] for passage in passages for start, end in passage.spans)
+        vectors = self._centred(vectors, "passage", spans)
         ends = np.cumsum([len(passage.spans) for passage in passages])
         return np.split(vectors, ends[:-1]) if passages else []
 
     def embed_queries(self, queries: Sequence[str], instruction: str | None = None) -> Vectors:
-        return self._embed([Source(query) for query in queries], query_prompt(self.profile, instruction))
+        vectors = self._embed([Source(query) for query in queries], query_prompt(self.profile, instruction))
+        return self._centred(vectors, "query", queries)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._windower.count(texts)
@@ -101,6 +108,11 @@ class SentenceTransformerEmbedder:
         if self.profile.recipe is Recipe.LATE_CHUNKING:
             return [Source(passage.text, passage.spans)]
         return [Source(passage.text[start:end]) for start, end in passage.spans]
+
+    def _centred(self, vectors: Vectors, role: Role, texts: Iterable[str]) -> Vectors:
+        if self._centre is None or not len(vectors):
+            return vectors
+        return _normalised(self._centre.centred(vectors, role, list(texts)), self.profile.id)
 
     def _embed(self, sources: Sequence[Source], prompt: str) -> Vectors:
         sums = np.zeros((sum(source.vectors for source in sources), self.profile.dim), np.float32)

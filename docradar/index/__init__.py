@@ -5,9 +5,9 @@ Importing this imports no Qdrant library: those are loaded when a client is open
 
 from docradar.index.client import PointsClient, open_client
 from docradar.index.points import (
+    Candidate,
     DocumentPayload,
     FacetCount,
-    FusionMethod,
     IndexInfo,
     ScoredId,
     UnitPayload,
@@ -16,9 +16,9 @@ from docradar.index.points import (
 from docradar.index.unit_index import UnitIndex
 
 __all__ = [
+    "Candidate",
     "DocumentPayload",
     "FacetCount",
-    "FusionMethod",
     "IndexInfo",
     "PointsClient",
     "ScoredId",

@@ -25,14 +25,14 @@ class QueryBatcher:
         self._waiting: list[tuple[models.QueryRequest, asyncio.Future[list[models.ScoredPoint]]]] = []
         self._sending: set[asyncio.Task[None]] = set()
 
-    async def ask(self, request: "models.QueryRequest") -> "list[models.ScoredPoint]":
-        """The points that answer the request, best first; raises what the client raises."""
+    async def ask(self, *requests: "models.QueryRequest") -> "list[list[models.ScoredPoint]]":
+        """The points that answer each request, best first; raises what the client raises."""
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._send)
-        future: asyncio.Future[list[models.ScoredPoint]] = loop.create_future()
-        self._waiting.append((request, future))
-        return await future
+        futures: list[asyncio.Future[list[models.ScoredPoint]]] = [loop.create_future() for _ in requests]
+        self._waiting.extend(zip(requests, futures, strict=True))
+        return await asyncio.gather(*futures)
 
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -40,6 +40,8 @@ class PointsClient(Protocol):
         self, collection_name: str, field_name: str, field_schema: Any
     ) -> "models.UpdateResult": ...
 
+    async def delete_payload_index(self, collection_name: str, field_name: str) -> "models.UpdateResult": ...
+
     async def upsert(
         self, collection_name: str, points: "list[models.PointStruct]"
     ) -> "models.UpdateResult": ...
@@ -59,7 +61,11 @@ class PointsClient(Protocol):
     ) -> "tuple[list[models.Record], Any]": ...
 
     async def retrieve(
-        self, collection_name: str, ids: Sequence[Any], with_payload: bool = True
+        self,
+        collection_name: str,
+        ids: Sequence[Any],
+        with_payload: bool = True,
+        with_vectors: bool | list[str] = False,
     ) -> "list[models.Record]": ...
 
     async def count(

@@ -105,6 +105,9 @@ class EdgeClient:
             collection_name, edge.UpdateOperation.create_field_index(field_name, schema)
         )
 
+    async def delete_payload_index(self, collection_name: str, field_name: str) -> models.UpdateResult:
+        return await self._update(collection_name, edge.UpdateOperation.delete_field_index(field_name))
+
     async def upsert(self, collection_name: str, points: list[models.PointStruct]) -> models.UpdateResult:
         for first in range(0, len(points), POINTS_PER_UPSERT):
             converted = [edge_models.to_point(point) for point in points[first : first + POINTS_PER_UPSERT]]
@@ -138,10 +141,14 @@ class EdgeClient:
         return [edge_models.from_record(record) for record in records], next_offset
 
     async def retrieve(
-        self, collection_name: str, ids: Sequence[Any], with_payload: bool = True
+        self,
+        collection_name: str,
+        ids: Sequence[Any],
+        with_payload: bool = True,
+        with_vectors: bool | list[str] = False,
     ) -> list[models.Record]:
         records = await self._read(
-            collection_name, lambda shard: shard.retrieve(list(ids), with_payload, False)
+            collection_name, lambda shard: shard.retrieve(list(ids), with_payload, with_vectors)
         )
         return [edge_models.from_record(record) for record in records]
 

@@ -5,6 +5,7 @@ from __future__ import annotations  # some of Edge's types exist in its stubs al
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import qdrant_edge as edge
 from qdrant_client.http import models
 
@@ -13,9 +14,13 @@ _MODIFIERS = {models.Modifier.IDF: edge.Modifier.Idf}
 _SCHEMAS = {
     models.PayloadSchemaType.KEYWORD: edge.PayloadSchemaType.Keyword,
     models.PayloadSchemaType.INTEGER: edge.PayloadSchemaType.Integer,
+    models.PayloadSchemaType.FLOAT: edge.PayloadSchemaType.Float,
+    models.PayloadSchemaType.BOOL: edge.PayloadSchemaType.Bool,
     models.PayloadSchemaType.DATETIME: edge.PayloadSchemaType.Datetime,
+    models.PayloadSchemaType.GEO: edge.PayloadSchemaType.Geo,
+    models.PayloadSchemaType.TEXT: edge.PayloadSchemaType.Text,
+    models.PayloadSchemaType.UUID: edge.PayloadSchemaType.Uuid,
 }
-RRF_K = 2  # Qdrant's default for `Fusion.RRF`
 
 
 def to_config(
@@ -69,7 +74,7 @@ def to_query_request(request: models.QueryRequest) -> edge.QueryRequest:
     prefetch = request.prefetch or []
     return edge.QueryRequest(
         limit=request.limit or 10,
-        query=to_scoring_query(request.query, request.using),
+        query=to_nearest(request.query, request.using),
         prefetches=[to_prefetch(side) for side in (prefetch if isinstance(prefetch, list) else [prefetch])],
         filter=to_optional_filter(request.filter),
         with_payload=bool(request.with_payload),
@@ -77,17 +82,14 @@ def to_query_request(request: models.QueryRequest) -> edge.QueryRequest:
     )
 
 
-def to_scoring_query(query: Any, using: str | None) -> Any:
-    """An `edge.Query`, or one of the variants of `edge.Fusion`, which its stubs do not make subtypes."""
-    if isinstance(query, models.FusionQuery):
-        return edge.Fusion.Rrf(k=RRF_K) if query.fusion is models.Fusion.RRF else edge.Fusion.Dbsf()
+def to_nearest(query: Any, using: str | None) -> edge.Query:
     return edge.Query.Nearest(_to_vector(query), using=using)
 
 
 def to_prefetch(prefetch: models.Prefetch) -> edge.Prefetch:
     return edge.Prefetch(
         limit=prefetch.limit or 10,
-        query=to_scoring_query(prefetch.query, prefetch.using),
+        query=to_nearest(prefetch.query, prefetch.using),
         filter=to_optional_filter(prefetch.filter),
         score_threshold=prefetch.score_threshold,
     )
@@ -128,7 +130,9 @@ def _to_condition(condition: Any) -> edge.ConditionType:
 
 def _to_match(match: Any) -> edge.MatchValue | edge.MatchAny:
     if isinstance(match, models.MatchValue):
-        return edge.MatchValue(match.value)
+        # Edge 0.9 takes Python's booleans, which are integers too, for 0 and 1, but NumPy's for what they are.
+        value: Any = np.bool_(match.value) if isinstance(match.value, bool) else match.value
+        return edge.MatchValue(value)
     if isinstance(match, models.MatchAny):
         return edge.MatchAny(match.any)
     raise TypeError(f"the embedded index takes no match of type {type(match).__name__}")
@@ -159,4 +163,4 @@ def from_scored_points(points: list[edge.ScoredPoint]) -> models.QueryResponse:
 
 
 def from_record(record: edge.Record) -> models.Record:
-    return models.Record.model_construct(id=str(record.id), payload=record.payload)
+    return models.Record.model_construct(id=str(record.id), payload=record.payload, vector=record.vector)

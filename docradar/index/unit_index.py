@@ -11,19 +11,26 @@ from docradar.documents import Generation
 from docradar.errors import (
     ConfigurationError,
     FingerprintMismatchError,
-    InvalidFilterError,
     UnavailableError,
 )
-from docradar.filters import DECLARED_FIELDS, AnyOf, FieldType, FilterExpression, to_qdrant
+from docradar.filters import (
+    DECLARED_FIELDS,
+    AnyOf,
+    Fields,
+    FilterExpression,
+    check_countable,
+    to_qdrant,
+)
 from docradar.index.batching import QueryBatcher
 from docradar.index.client import PointsClient
 from docradar.index.points import (
+    Candidate,
     DocumentPayload,
     FacetCount,
-    FusionMethod,
     IndexInfo,
     ScoredId,
     UnitPoint,
+    candidates,
 )
 from docradar.keywords import SparseVector
 
@@ -31,10 +38,14 @@ if TYPE_CHECKING:
     from qdrant_client import models
 
 T = TypeVar("T")
+Vector = NDArray[np.float32]
 
 UPSERT_BATCH: Final = 64
 IDS_BATCH: Final = 256
-FUSION_DEPTH: Final = 4  # candidates each side of a fusion brings, as a multiple of the limit
+KEYWORD_DEPTH: Final = 4
+"""How much longer the list of keyword hits is than that of the nearest, so that the nearest get their BM25 scores from it.
+
+Asking for those scores by themselves would make Qdrant search the vectors twice: 8.8 ms instead of 4.7 over 50,000 units."""
 
 
 class UnitIndex:
@@ -52,29 +63,45 @@ class UnitIndex:
         self.generation = generation
 
     @classmethod
-    async def open(cls, client: PointsClient, generation: Generation) -> "UnitIndex":
-        """The index of a generation, created with all its payload indexes if it does not exist.
+    async def open(
+        cls, client: PointsClient, generation: Generation, meta_fields: Fields | None = None
+    ) -> "UnitIndex":
+        """The index of a generation, created if it does not exist, with payload indexes of all declared fields.
+
+        `meta_fields` are those that collections declare.
 
         Raises:
             FingerprintMismatchError: It was built with another model or recipe.
             ConfigurationError: A Qdrant collection of this name exists, and docradar did not make it.
         """
         index = cls(client, generation)
-        await index._prepare()
+        await index._prepare({**DECLARED_FIELDS, **(meta_fields or {})})
         return index
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, fields: Fields) -> None:
         from docradar.index import wire
 
         with _answering():
             if not await self._client.collection_exists(self._name):
                 await self._create()
             info = await self._client.get_collection(self._name)
-            self._check(wire.stored_generation(info))
-            # Also those that a crash in the middle of a first start left out.
-            for field, schema in wire.payload_indexes().items():
-                if field not in info.payload_schema:
-                    await self._client.create_payload_index(self._name, field_name=field, field_schema=schema)
+        self._check(wire.stored_generation(info))
+        # Also those that a crash in the middle of a first start left out.
+        await self.declare_fields(fields)
+
+    async def declare_fields(self, fields: Fields) -> None:
+        """Makes the payload indexes of these fields, of the points that are there too; those of the same type stay."""
+        from docradar.index import wire
+
+        with _answering():
+            info = await self._client.get_collection(self._name)
+            for field, schema in wire.payload_indexes(fields).items():
+                present = info.payload_schema.get(field)
+                if present is not None and present.data_type == wire.SCHEMA_TYPES[fields[field]]:
+                    continue
+                if present is not None:
+                    await self._client.delete_payload_index(self._name, field_name=field)
+                await self._client.create_payload_index(self._name, field_name=field, field_schema=schema)
 
     async def _create(self) -> None:
         from docradar.index import wire
@@ -115,7 +142,7 @@ class UnitIndex:
 
     async def search(
         self,
-        vector: NDArray[np.float32],
+        vector: Vector,
         *,
         filter: FilterExpression | None = None,  # noqa: A002  (the field's word)
         limit: int,
@@ -124,13 +151,9 @@ class UnitIndex:
         """The `limit` units of highest cosine to `vector`, float32 (dim,), best first."""
         from docradar.index import wire
 
-        return await self._query(
-            query=vector.tolist(),
-            using=wire.DENSE,
-            filter=_qdrant_filter(filter),
-            limit=limit,
-            score_threshold=score_threshold,
-        )
+        request = wire.dense_query(vector, _qdrant_filter(filter), limit, score_threshold)
+        [found] = await self._ask(request)
+        return found
 
     async def search_keywords(
         self,
@@ -144,37 +167,75 @@ class UnitIndex:
 
         if not keywords:
             return []
-        return await self._query(
-            query=wire.sparse_vector(keywords),
-            using=wire.KEYWORDS,
-            filter=_qdrant_filter(filter),
-            limit=limit,
-        )
+        [found] = await self._ask(wire.keyword_query(keywords, _qdrant_filter(filter), limit))
+        return found
 
-    async def search_hybrid(
+    async def search_scored(
         self,
-        vector: NDArray[np.float32],
+        vector: Vector,
         keywords: SparseVector,
         *,
         filter: FilterExpression | None = None,  # noqa: A002
         limit: int,
-        method: FusionMethod = "rrf",
-    ) -> list[ScoredId]:
-        """Both searches fused by Qdrant, best first: `rrf` adds reciprocal ranks, `dbsf` normalised scores.
+        score_threshold: float | None = None,
+    ) -> list[Candidate]:
+        """What `search` finds, in its order, with BM25 scores as far as `search_hybrid` would know them."""
+        from docradar.index import wire
 
-        The score has no meaning beyond the order.
+        narrowed = _qdrant_filter(filter)
+        nearest = wire.dense_query(vector, narrowed, limit, score_threshold)
+        if not keywords:
+            [dense] = await self._ask(nearest)
+            return candidates(dense, [], [])
+        worded = wire.keyword_query(keywords, narrowed, limit * KEYWORD_DEPTH)
+        dense, by_keyword = await self._ask(nearest, worded)
+        return candidates(dense, by_keyword, [])
+
+    async def search_hybrid(
+        self,
+        vector: Vector,
+        keywords: SparseVector,
+        *,
+        filter: FilterExpression | None = None,  # noqa: A002
+        limit: int,
+        score_threshold: float | None = None,
+    ) -> list[Candidate]:
+        """The `limit` best of either search, each with its cosine and its BM25 score; in no order.
+
+        One request to Qdrant. `score_threshold` is the least cosine. A BM25 score of None is lower than that of the
+        `limit * KEYWORD_DEPTH`th unit with one of the words.
         """
         from docradar.index import wire
 
-        prefetch = wire.prefetch(vector, keywords, _qdrant_filter(filter), limit * FUSION_DEPTH)
-        return await self._query(query=wire.fusion(method), prefetch=prefetch, limit=limit)
+        narrowed = _qdrant_filter(filter)
+        nearest = wire.dense_query(vector, narrowed, limit, score_threshold)
+        if not keywords:
+            [dense] = await self._ask(nearest)
+            return candidates(dense, [], [])
+        dense, by_keyword, rescored = await self._ask(
+            nearest,
+            wire.keyword_query(keywords, narrowed, limit * KEYWORD_DEPTH),
+            wire.dense_query_among_keyword_hits(vector, keywords, narrowed, limit, score_threshold),
+        )
+        return candidates(dense, by_keyword, rescored)
 
-    async def _query(self, **request: Any) -> list[ScoredId]:
+    async def vectors(self, ids: Iterable[str]) -> dict[str, Vector]:
+        """The stored vectors, float32 (dim,), of those units that have a point."""
         from docradar.index import wire
 
+        found: dict[str, Vector] = {}
         with _answering():
-            points = await self._queries.ask(wire.query_request(**request))
-        return [ScoredId(str(point.id), point.score) for point in points]
+            for batch in _batches(list(ids), IDS_BATCH):
+                records = await self._client.retrieve(
+                    self._name, ids=batch, with_payload=False, with_vectors=[wire.DENSE]
+                )
+                found |= {str(record.id): wire.dense_vector(record) for record in records}
+        return found
+
+    async def _ask(self, *requests: "models.QueryRequest") -> list[list[ScoredId]]:
+        with _answering():
+            answers = await self._queries.ask(*requests)
+        return [[ScoredId(str(point.id), point.score) for point in points] for points in answers]
 
     async def set_document_payload(self, document_id: str, payload: DocumentPayload) -> None:
         """Replaces what the points of a document share; vectors, text and places stay."""
@@ -256,17 +317,15 @@ class UnitIndex:
         key: str,
         filter: FilterExpression | None = None,  # noqa: A002
         limit: int = 10,
+        *,
+        fields: Fields = DECLARED_FIELDS,
     ) -> list[FacetCount]:
-        """The `limit` most frequent values of a keyword or integer field, and how many points have each.
+        """The `limit` most frequent values of a keyword, integer or boolean field, and how many points have each.
 
         Raises:
-            InvalidFilterError: `key` is no such field.
+            InvalidFilterError: `key` is no such field among `fields`.
         """
-        countable = [name for name, kind in DECLARED_FIELDS.items() if kind is not FieldType.DATETIME]
-        if key not in countable:
-            raise InvalidFilterError(
-                f"facet {key!r} is not a field with values to count: {', '.join(countable)}"
-            )
+        check_countable(key, fields)
         with _answering():
             response = await self._client.facet(
                 self._name, key=key, facet_filter=_qdrant_filter(filter), limit=limit, exact=True

@@ -9,13 +9,20 @@ from numpy.typing import NDArray
 from qdrant_client import models
 
 from docradar.documents import Generation
-from docradar.filters import DECLARED_FIELDS, FieldType
-from docradar.index.points import DocumentPayload, FusionMethod, UnitPayload, UnitPoint
+from docradar.filters import Fields, FieldType
+from docradar.index.points import DocumentPayload, UnitPayload, UnitPoint
 from docradar.keywords import SparseVector
 
 DENSE: Final = "dense"
 KEYWORDS: Final = "keywords"
 TENANT_FIELD: Final = "collection"
+SCHEMA_TYPES: Final = {
+    FieldType.KEYWORD: models.PayloadSchemaType.KEYWORD,
+    FieldType.INTEGER: models.PayloadSchemaType.INTEGER,
+    FieldType.NUMBER: models.PayloadSchemaType.FLOAT,
+    FieldType.BOOLEAN: models.PayloadSchemaType.BOOL,
+    FieldType.DATETIME: models.PayloadSchemaType.DATETIME,
+}
 
 
 def vectors_config(dim: int) -> dict[str, models.VectorParams]:
@@ -26,15 +33,15 @@ def sparse_vectors_config() -> dict[str, models.SparseVectorParams]:
     return {KEYWORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)}
 
 
-def payload_indexes() -> dict[str, models.KeywordIndexParams | models.PayloadSchemaType]:
-    """Every declared field. Points of one tenant are stored together, so that its searches read less."""
-    return {name: _payload_index(name, kind) for name, kind in DECLARED_FIELDS.items()}
+def payload_indexes(fields: Fields) -> dict[str, models.KeywordIndexParams | models.PayloadSchemaType]:
+    """One for each field. Points of one tenant are stored together, so that its searches read less."""
+    return {name: _payload_index(name, kind) for name, kind in fields.items()}
 
 
 def _payload_index(name: str, kind: FieldType) -> models.KeywordIndexParams | models.PayloadSchemaType:
     if name == TENANT_FIELD:
         return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
-    return models.PayloadSchemaType(kind.value)
+    return SCHEMA_TYPES[kind]
 
 
 def metadata(generation: Generation) -> dict[str, Any]:
@@ -50,14 +57,49 @@ def stored_generation(info: models.CollectionInfo) -> Generation | None:
     return Generation(stored["fingerprint"], stored["model"], int(stored["dim"]), stored["name"])
 
 
-def query_request(**fields: Any) -> models.QueryRequest:
+def dense_query(
+    vector: NDArray[np.float32],
+    query_filter: models.Filter | None,
+    limit: int,
+    score_threshold: float | None = None,
+) -> models.QueryRequest:
+    """The nearest to `vector`."""
+    return _query(
+        query=vector.tolist(), using=DENSE, filter=query_filter, limit=limit, score_threshold=score_threshold
+    )
+
+
+def keyword_query(
+    keywords: SparseVector, query_filter: models.Filter | None, limit: int
+) -> models.QueryRequest:
+    """Those of highest BM25 score."""
+    return _query(query=sparse_vector(keywords), using=KEYWORDS, filter=query_filter, limit=limit)
+
+
+def dense_query_among_keyword_hits(
+    vector: NDArray[np.float32],
+    keywords: SparseVector,
+    query_filter: models.Filter | None,
+    limit: int,
+    score_threshold: float | None = None,
+) -> models.QueryRequest:
+    """What `keyword_query` finds, with cosines to `vector` for scores."""
+    hits = models.Prefetch.model_construct(
+        query=sparse_vector(keywords), using=KEYWORDS, filter=query_filter, limit=limit
+    )
+    return _query(
+        query=vector.tolist(), using=DENSE, prefetch=[hits], limit=limit, score_threshold=score_threshold
+    )
+
+
+def _query(**fields: Any) -> models.QueryRequest:
     """A request for ids and scores. Not validated: a vector's numbers are ours, and checking each takes milliseconds."""
     given = {name: value for name, value in fields.items() if value is not None}
     return models.QueryRequest.model_construct(with_payload=False, **given)
 
 
 def point_struct(point: UnitPoint) -> models.PointStruct:
-    """Not validated, as in `query_request`."""
+    """Not validated, as in `_query`."""
     vectors: dict[str, Any] = {DENSE: point.vector.tolist()}
     if point.keywords:
         vectors[KEYWORDS] = sparse_vector(point.keywords)
@@ -69,22 +111,12 @@ def sparse_vector(vector: SparseVector) -> models.SparseVector:
     return models.SparseVector.model_construct(indices=list(vector.indices), values=list(vector.values))
 
 
-def prefetch(
-    vector: NDArray[np.float32],
-    keywords: SparseVector,
-    query_filter: models.Filter | None,
-    limit: int,
-) -> list[models.Prefetch]:
-    """The two sides of a fusion; a query without words has the dense one alone."""
-    dense = models.Prefetch(query=vector.tolist(), using=DENSE, filter=query_filter, limit=limit)
-    if not keywords:
-        return [dense]
-    sparse = models.Prefetch(query=sparse_vector(keywords), using=KEYWORDS, filter=query_filter, limit=limit)
-    return [dense, sparse]
-
-
-def fusion(method: FusionMethod) -> models.FusionQuery:
-    return models.FusionQuery(fusion=models.Fusion(method))
+def dense_vector(record: models.Record) -> NDArray[np.float32]:
+    """The vector that a record was asked for."""
+    vectors = record.vector
+    if not isinstance(vectors, dict):
+        raise TypeError("the record came without its named vectors")
+    return np.asarray(vectors[DENSE], np.float32)
 
 
 def unit_payload(payload: UnitPayload) -> dict[str, Any]:

@@ -1,113 +1,214 @@
-"""A question → the sentences that mean it, from documents that are there.
-
-embed_query → UnitIndex.search → hydrated from the catalog → Hits
-"""
+"""The path of a search, from the query to what is shown."""
 
 import asyncio
-import time
-from dataclasses import dataclass
-from typing import Final
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Final, Protocol
 
-from docradar.catalog import Catalog, HydratedUnit
-from docradar.documents import Hit, Provenance
+from docradar.catalog import Catalog, UnitRange
+from docradar.documents import Hit
 from docradar.embedding.protocol import Vectors
 from docradar.engine import ReadyEngine
-from docradar.filters import FilterExpression, without_documents
-from docradar.index.points import ScoredId
+from docradar.errors import NotFoundError
+from docradar.faceting import FacetCounts, count_facets
+from docradar.searching.arranging import arrange, group, highlighted
+from docradar.searching.query import Mode, Neighbours, SearchQuery
+from docradar.searching.results import Group, Result, SearchOutcome, Timings
+from docradar.searching.retrieval import Retriever
 
-# The index holds points of versions that are coming in, or were replaced a moment ago. Asking for more than wanted costs
-# nearly nothing there, and makes a second round rare.
-EXTRA_CANDIDATES: Final = 64
-CANDIDATES_GROWTH: Final = 8
-MAX_CANDIDATES: Final = 10_000
-MAX_HYDRATED_AT_ONCE: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class SearchQuery:
-    """What is looked for. `min_score` cuts by cosine."""
-
-    text: str
-    limit: int
-    filter: FilterExpression | None = None
-    min_score: float | None = None
-    instruction: str | None = None
+FOLD_MARGIN: Final = 10
+"""Hits beyond the limit that are looked at, so that a few that say the same as others cost no second round."""
+ARRANGED_HITS_A_RESULT: Final = 4
+DEPTH_GROWTH: Final = 4
+MAX_ARRANGED_HITS: Final = 1_000
+FACET_VALUES: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class SearchOutcome:
-    """Hits, best first, and where the time went. `embed_ms` includes waiting for the model."""
+class Reranking(Protocol):
+    """What puts texts in an order by reading each together with the query."""
 
-    hits: list[Hit]
-    model: str
-    embed_ms: float
-    retrieve_ms: float
-    total_ms: float
+    async def rerank(
+        self, query: str, texts: Sequence[str], instruction: str | None = None
+    ) -> list[float]: ...
 
 
-async def search(engine: ReadyEngine, catalog: Catalog, query: SearchQuery) -> SearchOutcome:
-    """Ranks units by cosine similarity to the query; what the catalog does not hold active is no result."""
-    started = time.perf_counter()
-    vector = await engine.scheduler.embed_query(query.text, query.instruction)
-    embedded = time.perf_counter()
-    hits = await _retrieve(engine, catalog, query, vector)
-    ended = time.perf_counter()
-    return SearchOutcome(
-        hits=hits[: query.limit],
-        model=engine.profile.id,
-        embed_ms=(embedded - started) * 1e3,
-        retrieve_ms=(ended - embedded) * 1e3,
-        total_ms=(ended - started) * 1e3,
+async def search(
+    engine: ReadyEngine, catalog: Catalog, reranking: Reranking, query: SearchQuery
+) -> SearchOutcome:
+    """Ranks units for a query; what the catalog does not hold active is no result."""
+    [outcome] = await search_batch(engine, catalog, reranking, [query])
+    return outcome
+
+
+async def search_batch(
+    engine: ReadyEngine, catalog: Catalog, reranking: Reranking, queries: Sequence[SearchQuery]
+) -> list[SearchOutcome]:
+    """The outcome of each query. They are embedded together, and asked of the index together."""
+    timings = [Timings() for _ in queries]
+    embedded = [place for place, query in enumerate(queries) if query.mode is not Mode.KEYWORD]
+    vectors: list[Vectors | None] = [None] * len(queries)
+    asked = [(queries[place].text, queries[place].instruction) for place in embedded]
+    for place, vector in zip(embedded, await engine.scheduler.embed_queries(asked), strict=True):
+        vectors[place] = vector
+        timings[place].embed = timings[place].elapsed
+    return await asyncio.gather(
+        *(
+            _Search(engine, catalog, reranking, query, vector, timing).run()
+            for query, vector, timing in zip(queries, vectors, timings, strict=True)
+        )
     )
 
 
-async def _retrieve(engine: ReadyEngine, catalog: Catalog, query: SearchQuery, vector: Vectors) -> list[Hit]:
-    """At least `query.limit` hits, where there are as many among the nearest `MAX_CANDIDATES`."""
-    candidates = query.limit + EXTRA_CANDIDATES
-    narrowed = query.filter
-    while True:
-        scored = await engine.index.search(
-            vector, filter=narrowed, limit=candidates, score_threshold=query.min_score
+async def search_similar(
+    engine: ReadyEngine, catalog: Catalog, reranking: Reranking, unit_id: str, query: SearchQuery
+) -> SearchOutcome:
+    """Ranks units by their cosine to another one, which is no result itself.
+
+    Raises:
+        NotFoundError: Search sees no such unit.
+    """
+    timings = Timings()
+    found = await asyncio.to_thread(catalog.hydrate, [unit_id])
+    vectors = await engine.index.vectors([unit_id]) if found else {}
+    if unit_id not in vectors:
+        raise NotFoundError(f"there is no unit {unit_id}; take a unit_id from the results of a search")
+    looked_for = _Search(engine, catalog, reranking, query, vectors[unit_id], timings, without=unit_id)
+    return await looked_for.run()
+
+
+class _Search:
+    """One query on its way."""
+
+    def __init__(
+        self,
+        engine: ReadyEngine,
+        catalog: Catalog,
+        reranking: Reranking,
+        query: SearchQuery,
+        vector: Vectors | None,
+        timings: Timings,
+        *,
+        without: str | None = None,
+    ) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._reranking = reranking
+        self._query = query
+        self._retriever = Retriever(engine, catalog, query, vector, timings)
+        self._timings = timings
+        self._without = without
+
+    async def run(self) -> SearchOutcome:
+        results, groups = await self._arranged()
+        shown = [result for one in groups for result in one.results] if groups else results
+        shown = await self._completed(shown)
+        if groups:
+            rest = iter(shown)
+            groups = [replace(one, results=tuple(islice(rest, len(one.results)))) for one in groups]
+        return SearchOutcome(
+            results=[one.results[0] for one in groups] if groups else shown,
+            groups=groups,
+            facets=await self._facets(),
+            answered=_answered(shown),
+            strong_score=self._engine.strong_score,
+            model=self._engine.profile.id,
+            timings=self._timings.end(),
         )
-        hits = await _hydrate(engine, catalog, scored, query.limit)
-        if len(hits) >= query.limit or len(scored) < candidates or candidates >= MAX_CANDIDATES:
-            return hits
-        # What is coming in can be most of what is near: a second filtered search is cheaper than a long list.
-        narrowed = without_documents(query.filter, await asyncio.to_thread(catalog.documents_coming_in))
-        candidates = min(candidates * CANDIDATES_GROWTH, MAX_CANDIDATES)
+
+    async def _arranged(self) -> tuple[list[Result], list[Group]]:
+        """As many results, or groups of them, as are wanted, where there are as many."""
+        query, depth = self._query, _first_depth(self._query)
+        while True:
+            retrieved = await self._retriever.hits(depth + (self._without is not None))
+            hits = [hit for hit in retrieved.hits if hit.unit.id != self._without]
+            if query.rerank_candidates:
+                hits = await self._reranked(hits[:depth])
+            # Folding compares texts with each other, which for a long list is no work for the event loop.
+            results = await asyncio.to_thread(arrange, hits, query)
+            groups = group(results, query.group_by, query.group_size) if query.group_by else []
+            enough = len(groups if query.group_by else results) >= query.limit
+            if enough or retrieved.complete or query.rerank_candidates or depth >= MAX_ARRANGED_HITS:
+                return results[: query.limit], groups[: query.limit]
+            depth = min(depth * DEPTH_GROWTH, MAX_ARRANGED_HITS)
+
+    async def _reranked(self, hits: list[Hit]) -> list[Hit]:
+        """The same hits in the reranker's order, as far as they pass."""
+        query = self._query
+        with self._timings.of("rerank"):
+            texts = [_with_headings(hit) for hit in hits]
+            scores = await self._reranking.rerank(query.text, texts, query.instruction)
+        reranked = [
+            replace(hit, score=score, scores={**hit.scores, "rerank": score})
+            for hit, score in zip(hits, scores, strict=True)
+        ]
+        least = query.min_scores.get("rerank", -math.inf)
+        passing = [hit for hit in reranked if hit.score >= least]
+        return sorted(passing, key=lambda hit: -hit.score)
+
+    async def _completed(self, results: list[Result]) -> list[Result]:
+        """The results with their neighbours and highlights."""
+        query = self._query
+        if query.neighbours and results:
+            with self._timings.of("hydrate"):
+                results = await asyncio.to_thread(self._with_neighbours, results)
+        if query.highlight and query.text:
+            results = await asyncio.to_thread(highlighted, results, query.text)
+        return results
+
+    def _with_neighbours(self, results: list[Result]) -> list[Result]:
+        wanted = self._query.neighbours
+        ranges = [_range_about(result, wanted) for result in results]
+        found = self._catalog.units_in(ranges)
+        return [
+            replace(
+                result,
+                before=tuple(unit for unit in units if unit.ordinal < result.units[0].ordinal),
+                after=tuple(unit for unit in units if unit.ordinal > result.units[-1].ordinal),
+            )
+            for result, units in zip(results, found, strict=True)
+        ]
+
+    async def _facets(self) -> list[FacetCounts]:
+        query = self._query
+        if not query.facets:
+            return []
+        with self._timings.of("retrieve"):
+            return await count_facets(self._engine, self._catalog, query.facets, query.filter, FACET_VALUES)
 
 
-async def _hydrate(engine: ReadyEngine, catalog: Catalog, scored: list[ScoredId], wanted: int) -> list[Hit]:
-    """The first hits in the order of `scored`, without those that no active version holds, until there are enough."""
-    hits: list[Hit] = []
-    slice_size = wanted
-    while len(hits) < wanted and scored:
-        slice_size = min(slice_size, MAX_HYDRATED_AT_ONCE)
-        front, scored = scored[:slice_size], scored[slice_size:]
-        found = await asyncio.to_thread(catalog.hydrate, [candidate.id for candidate in front])
-        hits.extend(_hits(engine, front, found))
-        slice_size *= 2
-    return hits
+def _first_depth(query: SearchQuery) -> int:
+    """How many hits are looked at first."""
+    if query.rerank_candidates:
+        return max(query.limit, query.rerank_candidates)
+    if query.group_by:
+        depth = query.limit * query.group_size * ARRANGED_HITS_A_RESULT
+    elif query.merge:
+        depth = query.limit * ARRANGED_HITS_A_RESULT
+    else:
+        depth = query.limit + FOLD_MARGIN * query.fold
+    return min(depth, MAX_ARRANGED_HITS)
 
 
-def _hits(engine: ReadyEngine, scored: list[ScoredId], found: dict[str, HydratedUnit]) -> list[Hit]:
-    return [
-        Hit(
-            unit_id=candidate.id,
-            text=hydrated.unit.text,
-            score=candidate.score,
-            strong=candidate.score >= engine.strong_score,
-            scores={"cosine": candidate.score},
-            document=hydrated.document,
-            provenance=Provenance(
-                page=hydrated.unit.page,
-                heading_path=hydrated.unit.heading_path,
-                char_start=hydrated.unit.span.start,
-                char_end=hydrated.unit.span.end,
-                ordinal=hydrated.unit.ordinal,
-                kind=hydrated.unit.kind,
-            ),
-        )
-        for candidate in scored
-        if (hydrated := found.get(candidate.id))
-    ]
+def _with_headings(hit: Hit) -> str:
+    """What the reranker reads: a sentence says little without the headings that it stands under."""
+    title, headings = hit.document.fields.title, hit.unit.heading_path
+    path = headings if title in headings else (title, *headings)
+    return "\n".join(filter(None, (" > ".join(filter(None, path)), hit.unit.text)))
+
+
+def _range_about(result: Result, wanted: Neighbours) -> UnitRange:
+    return UnitRange(
+        result.hit.document.id,
+        result.hit.document.active_version or 0,
+        result.units[0].ordinal - wanted.before,
+        result.units[-1].ordinal + wanted.after,
+    )
+
+
+def _answered(results: Sequence[Result]) -> bool | None:
+    """Whether something strong was found; None where that cannot be told."""
+    if any(result.hit.strong is None for result in results):
+        return None
+    return any(result.hit.strong for result in results)
