@@ -77,6 +77,7 @@ class Engine:
         self._ready: ReadyEngine | None = None
         self._error: DocradarError | None = None
         self._loading: asyncio.Task[None] | None = None
+        self.calibrating = asyncio.Lock()
         self._declaring = asyncio.Lock()  # so that the last to be declared is the last to be made
 
     def start(self) -> None:
@@ -140,7 +141,8 @@ class Engine:
         """
         ready = self.require()
         score, origin = await self._strong_score(ready.profile, ready.index.generation.fingerprint)
-        self._ready = replace(ready, strong_score=score, strong_score_from=origin)
+        if self._ready is not None:  # it may have been closed meanwhile
+            self._ready = replace(self._ready, strong_score=score, strong_score_from=origin)
 
     async def close(self) -> None:
         """Ends loading or serving; queued embeddings end in an error."""

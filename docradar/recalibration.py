@@ -12,6 +12,7 @@ from docradar.calibration import CosineCalibration, calibrate
 from docradar.catalog import Catalog
 from docradar.embedding.protocol import Vectors
 from docradar.engine import Engine, ReadyEngine
+from docradar.errors import ConflictError
 
 SAMPLED_UNITS: Final = 2_000
 QUERIES_AT_ONCE: Final = 16
@@ -24,16 +25,22 @@ async def recalibrate(engine: Engine, catalog: Catalog) -> CosineCalibration:
     The setting `strong_score`, where it is set, goes before it.
 
     Raises:
+        ConflictError: Another calibration is running in this process.
         InvalidRequestError: There are too few units.
         UnavailableError: The engine is loading, or the index or the catalog is away.
     """
     ready = engine.require()
-    measured = await _measured(ready, catalog)
-    report = json.dumps(asdict(measured))
-    await asyncio.to_thread(
-        catalog.save_calibration, ready.index.generation.fingerprint, measured.strong_score, report
-    )
-    await engine.refresh_strong_score()
+    if engine.calibrating.locked():
+        raise ConflictError(
+            "a calibration is running; ask for its result with GET /v1/calibration in a moment"
+        )
+    async with engine.calibrating:
+        measured = await _measured(ready, catalog)
+        report = json.dumps(asdict(measured))
+        await asyncio.to_thread(
+            catalog.save_calibration, ready.index.generation.fingerprint, measured.strong_score, report
+        )
+        await engine.refresh_strong_score()
     return measured
 
 

@@ -25,7 +25,7 @@ class CalibrationController(Controller):
         """The threshold in use, where it comes from, and what the last calibration measured."""
         return await _current(runtime)
 
-    @post(status_code=200, responses=problem_specs(400) | _LOADING)
+    @post(status_code=200, responses=problem_specs(400, 409) | _LOADING)
     async def calibrate(self, runtime: NamedDependency[Runtime]) -> CalibrationOut:
         """Measures the threshold on the documents that are there, and uses it from now on, unless a setting says otherwise.
 

@@ -26,6 +26,7 @@ from docradar.filters import FieldType
 from docradar.searching import Fusion, FusionMethod, Group, GroupBy, Mode, Result, SearchOutcome, Timings
 
 DEFAULT_FUSION: Final = Fusion()
+NAMED_DUPLICATES: Final = 20
 
 MetaValue = str | int | float | bool | list[str]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -363,6 +364,8 @@ class HitDocument(Struct, kw_only=True):
     language: str | None
     tags: list[str]
     filename: str
+    media_type: str
+    meta: dict[str, MetaValue]
     created_at: datetime
     updated_at: datetime
     stored_at: datetime
@@ -380,6 +383,8 @@ class HitDocument(Struct, kw_only=True):
             language=document.fields.language,
             tags=list(document.fields.tags),
             filename=document.filename,
+            media_type=document.media_type,
+            meta=document.fields.meta,
             created_at=document.fields.created_at or document.created_at,
             updated_at=document.fields.updated_at or document.updated_at,
             stored_at=document.updated_at,
@@ -421,9 +426,10 @@ class ContextOut(Struct, kw_only=True):
 class ResultOut(Struct, kw_only=True):
     """A unit, or with `merge` several that stand side by side.
 
-    `score` is what the ranking used, `scores` are all that are known. `strong` says that its cosine passes the model's
-    threshold; null where its cosine is not known. `highlights` are the query's words in `text`. Of a merged result,
-    `unit_id` and the scores are the best unit's, and `matches` says where each stands in `text`.
+    `score` is what the ranking used, `scores` are all that are known. `strong` says that it passes the model's threshold
+    (see the response); null where its cosine is not known. `highlights` are the query's words in `text`. Of a merged result,
+    `unit_id` and the scores are the best unit's, `matches` says where each stands in `text`, and it is strong if one of them is.
+    `duplicates` names the first 20 of `duplicate_count`.
     """
 
     unit_id: str
@@ -446,7 +452,7 @@ class ResultOut(Struct, kw_only=True):
             unit_id=unit.id,
             text=result.text,
             score=hit.score,
-            strong=hit.strong,
+            strong=result.strong,
             scores=dict(hit.scores),
             document=HitDocument.of(hit.document),
             provenance=ProvenanceOut(
@@ -471,7 +477,7 @@ class ResultOut(Struct, kw_only=True):
                 before=[UnitOut.of(unit) for unit in result.before],
                 after=[UnitOut.of(unit) for unit in result.after],
             ),
-            duplicates=[_duplicate(duplicate) for duplicate in result.duplicates],
+            duplicates=[_duplicate(duplicate) for duplicate in result.duplicates[:NAMED_DUPLICATES]],
             duplicate_count=len(result.duplicates),
         )
 
@@ -541,6 +547,7 @@ class CalibrationOut(Struct, kw_only=True):
     """The threshold in use, and where it comes from: a `setting`, a `calibration`, or what is known of the `model`."""
 
     strong_score: float
+    keyword_bonus: float
     strong_score_from: Literal["setting", "calibration", "model"]
     model: str
     calibrated_score: float | None
@@ -550,6 +557,7 @@ class CalibrationOut(Struct, kw_only=True):
     def of(cls, engine: ReadyEngine, calibration: Calibration | None) -> "CalibrationOut":
         return cls(
             strong_score=engine.strong_score,
+            keyword_bonus=engine.keyword_bonus,
             strong_score_from=engine.strong_score_from,
             model=engine.profile.id,
             calibrated_score=calibration.strong_score if calibration else None,
@@ -589,8 +597,8 @@ class FacetList(Struct):
 class SearchResponse(Struct, kw_only=True):
     """Results, best first. With `group_by`, `groups` holds them, and `results` the best of each.
 
-    `answered` is false when no result is strong, which means a cosine of `strong_score` or more; null where no cosine is
-    known, as in keyword mode.
+    `answered` is false when no result is strong, or there is none; null where results have no cosine, as in keyword mode.
+    A hit is strong where `scores.cosine + keyword_bonus * min(1, scores.keyword / 20)` is `strong_score` or more.
     """
 
     results: list[ResultOut]
@@ -598,6 +606,7 @@ class SearchResponse(Struct, kw_only=True):
     facets: list[FacetOut]
     answered: bool | None
     strong_score: float
+    keyword_bonus: float
     took_ms: TookMs
     model: str
     mode: Mode
@@ -610,6 +619,7 @@ class SearchResponse(Struct, kw_only=True):
             facets=[FacetOut.of(counts) for counts in outcome.facets],
             answered=outcome.answered,
             strong_score=outcome.strong_score,
+            keyword_bonus=outcome.keyword_bonus,
             took_ms=TookMs.of(outcome.timings),
             model=outcome.model,
             mode=mode,

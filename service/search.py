@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 
 from docradar.documents import SCORE_NAMES, ScoreName
 from docradar.errors import InvalidRequestError
-from docradar.filters import FilterExpression, parse_filter, with_collection
+from docradar.filters import FilterExpression, check_countable, parse_filter, with_collection
 from docradar.searching import (
     Fusion,
     Mode,
@@ -46,8 +46,10 @@ _RESPONSES: Final = problem_specs(413) | {
         "The model or the reranker is loading, or too many queries wait; `Retry-After` says when to come back."
     ),
 }
+MAX_SHOWN: Final = 1_000
+MAX_FACETS: Final = 20
 _SCORES_OF: Final[Mapping[Mode, frozenset[ScoreName]]] = {
-    Mode.SEMANTIC: frozenset({"cosine"}),
+    Mode.SEMANTIC: frozenset({"cosine", "keyword"}),
     Mode.KEYWORD: frozenset({"keyword"}),
     Mode.HYBRID: frozenset({"cosine", "keyword", "fusion"}),
 }
@@ -76,6 +78,7 @@ class SearchController(Controller):
             await _numbered(place, search_query(request, runtime))
             for place, request in enumerate(data.searches)
         ]
+        _refuse_too_much(queries)
         return BatchSearchResponse(await _answered(runtime, queries))
 
     @post("/v1/units/{unit_id:str}/similar", status_code=200, responses=_RESPONSES | problem_specs(404))
@@ -91,6 +94,19 @@ class SearchController(Controller):
             runtime.engine.require(), runtime.catalog, runtime.reranking, unit_id, query
         )
         return SearchResponse.of(outcome, Mode.SEMANTIC)
+
+
+def _refuse_too_much(queries: Sequence[SearchQuery]) -> None:
+    shown = sum(query.limit * (query.group_size if query.group_by else 1) for query in queries)
+    if shown > MAX_SHOWN:
+        raise InvalidRequestError(
+            f"the searches ask for {shown:,} results together; a batch shows up to {MAX_SHOWN:,}"
+        )
+    facets = sum(len(query.facets) for query in queries)
+    if facets > MAX_FACETS:
+        raise InvalidRequestError(
+            f"the searches ask for {facets} facets together; a batch counts up to {MAX_FACETS}"
+        )
 
 
 async def _numbered(place: int, checked: Awaitable[SearchQuery]) -> SearchQuery:
@@ -140,11 +156,16 @@ async def _checked(
         raise InvalidRequestError(
             f"limit is {request.limit:,}; it may be up to {runtime.settings.max_search_limit:,}"
         )
+    shown = request.limit * (request.group_size if request.group_by else 1)
+    if shown > MAX_SHOWN:
+        raise InvalidRequestError(
+            f"limit times group_size is {shown:,}; a search shows up to {MAX_SHOWN:,} results in all"
+        )
     return SearchQuery(
         text=text,
         limit=request.limit,
         mode=mode,
-        filter=await _filter(request, runtime),
+        filter=await _narrowing(request, runtime),
         min_scores=_min_scores(request.min_score, mode, reranked=bool(asked.get("rerank_candidates"))),
         neighbours=Neighbours(request.context.before, request.context.after),
         group_by=request.group_by,
@@ -156,12 +177,16 @@ async def _checked(
     )
 
 
-async def _filter(request: Presentation, runtime: Runtime) -> FilterExpression | None:
+async def _narrowing(request: Presentation, runtime: Runtime) -> FilterExpression | None:
+    """What the filter and the collection come to; the facets are checked against the same fields."""
     expression = None
     collection = None if request.collection is None else checked_collection(request.collection)
-    if request.filter:
+    if request.filter or request.facets:
         fields = await asyncio.to_thread(runtime.catalog.filter_fields, collection)
-        expression = parse_filter(request.filter, fields)
+        for facet in request.facets:
+            check_countable(facet, fields)
+        if request.filter:
+            expression = parse_filter(request.filter, fields)
     return expression if collection is None else with_collection(expression, collection)
 
 

@@ -13,8 +13,9 @@ from docradar.documents import (
     Split,
     Unit,
 )
-from docradar.searching.arranging import arrange, group, highlighted
+from docradar.searching.arranging import distinct, group, highlighted, merged
 from docradar.searching.query import GroupBy, SearchQuery
+from docradar.searching.results import Result
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -56,6 +57,11 @@ def hit(
 
 def query(**asked: object) -> SearchQuery:
     return SearchQuery(text="refund", limit=5, **asked)  # type: ignore[arg-type]
+
+
+def arrange(hits: list[Hit], asked: SearchQuery) -> list[Result]:
+    results = distinct(hits, asked)
+    return merged(results) if asked.merge else results
 
 
 def test_what_says_the_same_is_one_result_with_the_others_named() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from docradar.catalog import Catalog, DocumentChanges, UnitPlace
+from docradar.catalog import Catalog, DocumentChanges, UnitPlace, UnitRange
 from docradar.catalog.schema import jobs
 from docradar.documents import (
     DocumentFields,
@@ -360,3 +360,13 @@ def test_generation_is_recorded_once_and_then_required(catalog: Catalog) -> None
     assert catalog.active_generation() == wanted
     with pytest.raises(FingerprintMismatchError, match=r"made with model e5.*configured is qwen"):
         catalog.require_generation(Generation.of("0" * 64, "qwen", 1024))
+
+
+def test_more_ranges_than_a_query_takes(catalog: Catalog) -> None:
+    document_id = ingest(catalog, units=[unit(n) for n in range(1500)])
+    ranges = [UnitRange(document_id, 1, n, n) for n in range(1500)]
+    assert [[found.ordinal for found in part] for part in catalog.units_in(ranges)] == [
+        [n] for n in range(1500)
+    ]
+    assert catalog.units_in([]) == []
+    assert catalog.units_in([UnitRange(document_id, 9, 0, 5)]) == [[]]

@@ -1,9 +1,9 @@
 """Units: the text that search results are made from."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, delete, or_, select, update
+from sqlalchemy import Select, and_, bindparam, delete, or_, select, update
 
 from docradar.catalog import cursors
 from docradar.catalog.changes import drop_blobs, hold
@@ -36,6 +36,22 @@ _HYDRATE: Final = (
     .join_from(units, documents, _ACTIVE)
     .where(units.c.unit_id.in_(bindparam("unit_ids", expanding=True)))
 )
+
+
+RANGES_A_QUERY: Final = 200
+"""SQLite takes no expression nested more than 1,000 deep, and every further range is a level."""
+
+
+def _units_within(ranges: Sequence[UnitRange]) -> Select[Any]:
+    within = (
+        and_(
+            units.c.document_id == wanted.document_id,
+            units.c.version == wanted.version,
+            units.c.ordinal.between(wanted.first, wanted.last),
+        )
+        for wanted in ranges
+    )
+    return select(units.c.document_id, units.c.version, *UNIT_COLUMNS).where(or_(*within))
 
 
 class UnitStore(Store):
@@ -118,22 +134,14 @@ class UnitStore(Store):
         return hydrated
 
     def units_in(self, ranges: Sequence[UnitRange]) -> list[list[Unit]]:
-        """The units of each range, in their order. One query; a version that was dropped meanwhile has none."""
-        if not ranges:
-            return []
-        within = (
-            and_(
-                units.c.document_id == wanted.document_id,
-                units.c.version == wanted.version,
-                units.c.ordinal.between(wanted.first, wanted.last),
-            )
-            for wanted in dict.fromkeys(ranges)
-        )
-        query = select(units.c.document_id, units.c.version, *UNIT_COLUMNS).where(or_(*within))
+        """The units of each range, in their order; a version that was dropped meanwhile has none."""
+        distinct = list(dict.fromkeys(ranges))
         found: dict[tuple[str, int, int], Unit] = {}
         with self._database.read() as connection:
-            for row in connection.execute(query):
-                found[row.document_id, row.version, row.ordinal] = unit_from(row)
+            for first in range(0, len(distinct), RANGES_A_QUERY):
+                query = _units_within(distinct[first : first + RANGES_A_QUERY])
+                for row in connection.execute(query):
+                    found[row.document_id, row.version, row.ordinal] = unit_from(row)
         return [
             [
                 found[place]

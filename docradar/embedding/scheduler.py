@@ -93,7 +93,8 @@ class EmbeddingScheduler:
         """
         if not queries:
             return []
-        asked = [_Query(text, instruction) for text, instruction in queries]
+        follows = self._embedder.profile.takes_instruction
+        asked = [_Query(text, instruction if follows else None) for text, instruction in queries]
         with self._changed:
             self._require_open()
             if len(self._queries) >= self._queue_length:

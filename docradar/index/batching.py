@@ -1,7 +1,8 @@
 """Searches that are asked for at the same moment share one request."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from docradar.index.client import PointsClient
 
@@ -9,6 +10,11 @@ if TYPE_CHECKING:
     from qdrant_client import models
 
 MAX_REQUESTS: Final = 32
+MAX_POINTS: Final = 4_000
+"""Points that the requests sent together may ask for: Edge stops the process for as long as it answers them."""
+
+
+Waiting: TypeAlias = "tuple[models.QueryRequest, asyncio.Future[list[models.ScoredPoint]]]"
 
 
 class QueryBatcher:
@@ -22,7 +28,7 @@ class QueryBatcher:
     def __init__(self, client: PointsClient, collection_name: str) -> None:
         self._client = client
         self._collection_name = collection_name
-        self._waiting: list[tuple[models.QueryRequest, asyncio.Future[list[models.ScoredPoint]]]] = []
+        self._waiting: list[Waiting] = []
         self._sending: set[asyncio.Task[None]] = set()
 
     async def ask(self, *requests: "models.QueryRequest") -> "list[list[models.ScoredPoint]]":
@@ -36,14 +42,12 @@ class QueryBatcher:
 
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for first in range(0, len(waiting), MAX_REQUESTS):
-            task = asyncio.ensure_future(self._answer(waiting[first : first + MAX_REQUESTS]))
+        for batch in _within_bounds(waiting):
+            task = asyncio.ensure_future(self._answer(batch))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
-    async def _answer(
-        self, batch: "list[tuple[models.QueryRequest, asyncio.Future[list[models.ScoredPoint]]]]"
-    ) -> None:
+    async def _answer(self, batch: "list[Waiting]") -> None:
         try:
             responses = await self._client.query_batch_points(
                 self._collection_name, requests=[request for request, _ in batch]
@@ -58,3 +62,18 @@ class QueryBatcher:
         for (_, future), response in answered:
             if not future.done():
                 future.set_result(response.points)
+
+
+def _within_bounds(waiting: "Sequence[Waiting]") -> "Iterator[list[Waiting]]":
+    """Batches in order; one that alone asks for more than the bound goes alone."""
+    batch: list[Waiting] = []
+    points = 0
+    for one in waiting:
+        wanted = one[0].limit or 0
+        if batch and (len(batch) == MAX_REQUESTS or points + wanted > MAX_POINTS):
+            yield batch
+            batch, points = [], 0
+        batch.append(one)
+        points += wanted
+    if batch:
+        yield batch

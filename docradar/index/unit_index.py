@@ -43,6 +43,7 @@ Vector = NDArray[np.float32]
 UPSERT_BATCH: Final = 64
 IDS_BATCH: Final = 256
 KEYWORD_DEPTH: Final = 4
+MAX_KEYWORD_HITS: Final = 2_000
 """How much longer the list of keyword hits is than that of the nearest, so that the nearest get their BM25 scores from it.
 
 Asking for those scores by themselves would make Qdrant search the vectors twice: 8.8 ms instead of 4.7 over 50,000 units."""
@@ -161,13 +162,15 @@ class UnitIndex:
         *,
         filter: FilterExpression | None = None,  # noqa: A002
         limit: int,
+        score_threshold: float | None = None,
     ) -> list[ScoredId]:
         """The `limit` units of highest BM25 score, best first; only units that have one of the words."""
         from docradar.index import wire
 
         if not keywords:
             return []
-        [found] = await self._ask(wire.keyword_query(keywords, _qdrant_filter(filter), limit))
+        request = wire.keyword_query(keywords, _qdrant_filter(filter), limit, score_threshold)
+        [found] = await self._ask(request)
         return found
 
     async def search_scored(
@@ -182,12 +185,12 @@ class UnitIndex:
         """What `search` finds, in its order, with BM25 scores as far as `search_hybrid` would know them."""
         from docradar.index import wire
 
+        if not keywords:
+            found = await self.search(vector, filter=filter, limit=limit, score_threshold=score_threshold)
+            return candidates(found, [], [])
         narrowed = _qdrant_filter(filter)
         nearest = wire.dense_query(vector, narrowed, limit, score_threshold)
-        if not keywords:
-            [dense] = await self._ask(nearest)
-            return candidates(dense, [], [])
-        worded = wire.keyword_query(keywords, narrowed, limit * KEYWORD_DEPTH)
+        worded = wire.keyword_query(keywords, narrowed, _keyword_depth(limit))
         dense, by_keyword = await self._ask(nearest, worded)
         return candidates(dense, by_keyword, [])
 
@@ -207,14 +210,14 @@ class UnitIndex:
         """
         from docradar.index import wire
 
+        if not keywords:
+            found = await self.search(vector, filter=filter, limit=limit, score_threshold=score_threshold)
+            return candidates(found, [], [])
         narrowed = _qdrant_filter(filter)
         nearest = wire.dense_query(vector, narrowed, limit, score_threshold)
-        if not keywords:
-            [dense] = await self._ask(nearest)
-            return candidates(dense, [], [])
         dense, by_keyword, rescored = await self._ask(
             nearest,
-            wire.keyword_query(keywords, narrowed, limit * KEYWORD_DEPTH),
+            wire.keyword_query(keywords, narrowed, _keyword_depth(limit)),
             wire.dense_query_among_keyword_hits(vector, keywords, narrowed, limit, score_threshold),
         )
         return candidates(dense, by_keyword, rescored)
@@ -348,6 +351,10 @@ class UnitIndex:
         """Closes the client too."""
         with _answering():
             await self._client.close()
+
+
+def _keyword_depth(limit: int) -> int:
+    return max(limit, min(limit * KEYWORD_DEPTH, MAX_KEYWORD_HITS))
 
 
 @contextmanager

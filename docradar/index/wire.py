@@ -70,10 +70,19 @@ def dense_query(
 
 
 def keyword_query(
-    keywords: SparseVector, query_filter: models.Filter | None, limit: int
+    keywords: SparseVector,
+    query_filter: models.Filter | None,
+    limit: int,
+    score_threshold: float | None = None,
 ) -> models.QueryRequest:
     """Those of highest BM25 score."""
-    return _query(query=sparse_vector(keywords), using=KEYWORDS, filter=query_filter, limit=limit)
+    return _query(
+        query=sparse_vector(keywords),
+        using=KEYWORDS,
+        filter=query_filter,
+        limit=limit,
+        score_threshold=score_threshold,
+    )
 
 
 def dense_query_among_keyword_hits(

@@ -11,10 +11,9 @@ from docradar.searching.query import GroupBy, SearchQuery
 from docradar.searching.results import Group, Match, Result
 
 
-def arrange(hits: Sequence[Hit], query: SearchQuery) -> list[Result]:
-    """Results in the order of their best hits."""
-    results = _folded(hits) if query.fold else [_single(hit) for hit in hits]
-    return _merged(results) if query.merge else results
+def distinct(hits: Sequence[Hit], query: SearchQuery) -> list[Result]:
+    """A result for each hit, or with `query.fold` one for all that say the same, in the order of their best."""
+    return _folded(hits) if query.fold else [_single(hit) for hit in hits]
 
 
 def group(results: Sequence[Result], by: GroupBy, size: int) -> list[Group]:
@@ -56,7 +55,7 @@ def _folded(hits: Sequence[Hit]) -> list[Result]:
     ]
 
 
-def _merged(results: Sequence[Result]) -> list[Result]:
+def merged(results: Sequence[Result]) -> list[Result]:
     """Makes a passage of results that follow each other in one section, in the place of the best of them."""
     ranks = {result.hit.unit.id: rank for rank, result in enumerate(results)}
     in_place = sorted(results, key=lambda result: (result.hit.document.id, result.hit.unit.ordinal))

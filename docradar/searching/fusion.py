@@ -15,6 +15,8 @@ and individual Rank Learning Methods" (SIGIR 2009); they took 60, Qdrant takes 2
 FULL_KEYWORD_SCORE: Final = 20.0
 """The BM25 score of two or three rare words. Where the best has less, it does not count in full: a lone common word is no
 sign of much."""
+FUSION_DEPTH: Final = 100
+"""Candidates that each side brings at least."""
 KEYWORD_WEIGHT: Final = 0.1
 IDENTIFIER_KEYWORD_WEIGHT: Final = 1.0
 
@@ -90,8 +92,11 @@ def _by_rank(candidates: Sequence[Candidate], cosine_weight: float, keyword_weig
 
 
 def _by_score(candidates: Sequence[Candidate], cosine_weight: float, keyword_weight: float) -> list[float]:
-    """Weighted sums of the cosine, brought to 0…1 over the candidates, and the share of the keyword score."""
-    cosines = [candidate.cosine for candidate in candidates]
+    """Weighted sums of the cosine, brought to 0…1 over the `FUSION_DEPTH` nearest, and the share of the keyword score.
+
+    The others may come out below 0. A fixed depth, so that a score is the same however many results are asked for.
+    """
+    cosines = sorted((candidate.cosine for candidate in candidates), reverse=True)[:FUSION_DEPTH]
     lowest, spread = min(cosines, default=0.0), max(cosines, default=0.0) - min(cosines, default=0.0)
     best = max((candidate.keyword or 0.0 for candidate in candidates), default=0.0)
     return [

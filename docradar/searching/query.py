@@ -43,7 +43,7 @@ class SearchQuery:
     """A checked search.
 
     `limit` counts results, or groups where `group_by` is given. `min_scores` drops what has less of a named score.
-    `rerank_candidates` of the best are put in a new order by the cross-encoder; 0 is without. `merge` makes one result
+    `rerank_candidates` of the best are put in a new order by the cross-encoder, and are all that is shown; 0 is without. `merge` makes one result
     of hits that stand side by side, `fold` one of hits that say the same.
     """
 

@@ -39,6 +39,12 @@ class Result:
     before: tuple[Unit, ...] = ()
     after: tuple[Unit, ...] = ()
 
+    @property
+    def strong(self) -> bool | None:
+        """Whether one of its hits is; None where that is not known."""
+        strengths = [match.hit.strong for match in self.matches] or [self.hit.strong]
+        return True if True in strengths else None if None in strengths else False
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -92,5 +98,6 @@ class SearchOutcome:
     facets: Sequence[FacetCounts]
     answered: bool | None
     strong_score: float
+    keyword_bonus: float
     model: str
     timings: Timings

@@ -13,8 +13,8 @@ from docradar.embedding.protocol import Vectors
 from docradar.engine import ReadyEngine
 from docradar.errors import NotFoundError
 from docradar.faceting import FacetCounts, count_facets
-from docradar.searching.arranging import arrange, group, highlighted
-from docradar.searching.query import Mode, Neighbours, SearchQuery
+from docradar.searching.arranging import distinct, group, highlighted, merged
+from docradar.searching.query import GroupBy, Mode, Neighbours, SearchQuery
 from docradar.searching.results import Group, Result, SearchOutcome, Timings
 from docradar.searching.retrieval import Retriever
 
@@ -53,12 +53,16 @@ async def search_batch(
     for place, vector in zip(embedded, await engine.scheduler.embed_queries(asked), strict=True):
         vectors[place] = vector
         timings[place].embed = timings[place].elapsed
-    return await asyncio.gather(
-        *(
-            _Search(engine, catalog, reranking, query, vector, timing).run()
-            for query, vector, timing in zip(queries, vectors, timings, strict=True)
-        )
-    )
+    try:
+        # One that fails ends the others, too.
+        async with asyncio.TaskGroup() as running:
+            tasks = [
+                running.create_task(_Search(engine, catalog, reranking, query, vector, timing).run())
+                for query, vector, timing in zip(queries, vectors, timings, strict=True)
+            ]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 async def search_similar(
@@ -113,39 +117,54 @@ class _Search:
             facets=await self._facets(),
             answered=_answered(shown),
             strong_score=self._engine.strong_score,
+            keyword_bonus=self._engine.keyword_bonus,
             model=self._engine.profile.id,
             timings=self._timings.end(),
         )
 
     async def _arranged(self) -> tuple[list[Result], list[Group]]:
-        """As many results, or groups of them, as are wanted, where there are as many."""
-        query, depth = self._query, _first_depth(self._query)
+        """As many results, or groups of them, as are wanted, where there are as many among `MAX_ARRANGED_HITS`."""
+        query, wanted = self._query, _first_depth(self._query)
+        hits: dict[str, Hit] = {}
+        full: list[str] = []
         while True:
-            retrieved = await self._retriever.hits(depth + (self._without is not None))
-            hits = [hit for hit in retrieved.hits if hit.unit.id != self._without]
-            if query.rerank_candidates:
-                hits = await self._reranked(hits[:depth])
+            retrieved = await self._retriever.hits(wanted + (self._without is not None), without=full)
+            hits |= {hit.unit.id: hit for hit in retrieved.hits if hit.unit.id != self._without}
             # Folding compares texts with each other, which for a long list is no work for the event loop.
-            results = await asyncio.to_thread(arrange, hits, query)
-            groups = group(results, query.group_by, query.group_size) if query.group_by else []
-            enough = len(groups if query.group_by else results) >= query.limit
-            if enough or retrieved.complete or query.rerank_candidates or depth >= MAX_ARRANGED_HITS:
-                return results[: query.limit], groups[: query.limit]
-            depth = min(depth * DEPTH_GROWTH, MAX_ARRANGED_HITS)
+            results = await asyncio.to_thread(distinct, list(hits.values()), query)
+            complete = retrieved.complete or len(hits) >= MAX_ARRANGED_HITS
+            if query.rerank_candidates:
+                if complete or len(results) >= query.rerank_candidates:
+                    return self._shown(await self._reranked(results[: query.rerank_candidates]))
+            else:
+                shown, groups = self._shown(results)
+                if complete or len(groups if query.group_by else shown) >= query.limit:
+                    return shown, groups
+                if query.group_by is GroupBy.DOCUMENT:
+                    # More of what a full group has would only stand before what is still wanted.
+                    full = [one.document.id for one in groups if len(one.results) == query.group_size]
+            wanted = min(wanted * DEPTH_GROWTH, MAX_ARRANGED_HITS)
 
-    async def _reranked(self, hits: list[Hit]) -> list[Hit]:
-        """The same hits in the reranker's order, as far as they pass."""
+    def _shown(self, results: list[Result]) -> tuple[list[Result], list[Group]]:
+        query = self._query
+        if query.merge:
+            results = merged(results)
+        groups = group(results, query.group_by, query.group_size) if query.group_by else []
+        return results[: query.limit], groups[: query.limit]
+
+    async def _reranked(self, results: list[Result]) -> list[Result]:
+        """The same results in the reranker's order, as far as they pass."""
         query = self._query
         with self._timings.of("rerank"):
-            texts = [_with_headings(hit) for hit in hits]
+            texts = [_with_headings(result.hit) for result in results]
             scores = await self._reranking.rerank(query.text, texts, query.instruction)
-        reranked = [
-            replace(hit, score=score, scores={**hit.scores, "rerank": score})
-            for hit, score in zip(hits, scores, strict=True)
-        ]
         least = query.min_scores.get("rerank", -math.inf)
-        passing = [hit for hit in reranked if hit.score >= least]
-        return sorted(passing, key=lambda hit: -hit.score)
+        reranked = [
+            replace(result, hit=_reranked(result.hit, score))
+            for result, score in zip(results, scores, strict=True)
+            if score >= least
+        ]
+        return sorted(reranked, key=lambda result: -result.hit.score)
 
     async def _completed(self, results: list[Result]) -> list[Result]:
         """The results with their neighbours and highlights."""
@@ -181,14 +200,18 @@ class _Search:
 def _first_depth(query: SearchQuery) -> int:
     """How many hits are looked at first."""
     if query.rerank_candidates:
-        return max(query.limit, query.rerank_candidates)
-    if query.group_by:
+        depth = query.rerank_candidates + FOLD_MARGIN * query.fold
+    elif query.group_by:
         depth = query.limit * query.group_size * ARRANGED_HITS_A_RESULT
     elif query.merge:
         depth = query.limit * ARRANGED_HITS_A_RESULT
     else:
         depth = query.limit + FOLD_MARGIN * query.fold
     return min(depth, MAX_ARRANGED_HITS)
+
+
+def _reranked(hit: Hit, score: float) -> Hit:
+    return replace(hit, score=score, scores={**hit.scores, "rerank": score})
 
 
 def _with_headings(hit: Hit) -> str:
@@ -208,7 +231,6 @@ def _range_about(result: Result, wanted: Neighbours) -> UnitRange:
 
 
 def _answered(results: Sequence[Result]) -> bool | None:
-    """Whether something strong was found; None where that cannot be told."""
-    if any(result.hit.strong is None for result in results):
-        return None
-    return any(result.hit.strong for result in results)
+    """Whether something strong was found; None where that cannot be told of what was found."""
+    strengths = [result.strong for result in results]
+    return True if True in strengths else None if None in strengths else False
