@@ -83,6 +83,16 @@ def test_renewed_lease_outlives_the_reaper(catalog: Catalog) -> None:
     assert catalog.renew("w1", []) == {}
 
 
+def test_who_has_just_ended_a_job_has_not_lost_it(catalog: Catalog) -> None:
+    put(catalog)
+    job = claim(catalog)
+    mine, stale = (job.id, job.fence), (job.id, job.fence - 1)
+    commit(catalog, job, [unit(0)])
+    leases = catalog.renew("w1", [mine, stale])
+    assert (leases[mine].owned, leases[mine].cancel_requested) == (True, False)
+    assert not leases[stale].owned
+
+
 def test_expired_lease_goes_to_another_worker_after_a_pause(catalog: Catalog) -> None:
     put(catalog)
     job = claim(catalog)

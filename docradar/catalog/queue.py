@@ -67,6 +67,13 @@ _RENEW: Final = (
     .values(lease_until=NOW + bindparam("lease_ms"))
     .returning(jobs.c.id, jobs.c.fence, jobs.c.cancel_requested)
 )
+# Its holder has ended its part, and may still be clearing up.
+_DONE_WITH: Final = select(jobs.c.id, jobs.c.fence).where(
+    jobs.c.id.in_(bindparam("job_ids", expanding=True)),
+    or_(
+        jobs.c.state == JobState.SUCCEEDED.value, and_(jobs.c.state == RUNNING, jobs.c.lease_owner.is_(None))
+    ),
+)
 _PROGRESS_TOLD: Final = changing(
     and_(HELD, or_(jobs.c.stage != bindparam("stage_now"), jobs.c.event_at < NOW - EVENT_INTERVAL_MS))
 )
@@ -98,7 +105,10 @@ class QueueStore(Store):
         return []
 
     def renew(self, worker: str, held_jobs: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Lease]:
-        """Extends the worker's leases on jobs given as (id, fence), and says which it has lost."""
+        """Extends the worker's leases on jobs given as (id, fence), and says which it has lost.
+
+        A job that the worker itself has just ended is not lost.
+        """
         mine: dict[tuple[str, int], bool] = {}
         for job_id in dict.fromkeys(job_id for job_id, _ in held_jobs):
             # One at a time: a container that is unpacked locks its own job's row, then those of its documents' jobs.
@@ -106,6 +116,10 @@ class QueueStore(Store):
                 values = {"job": job_id, "worker": worker, "lease_ms": self._lease_ms}
                 if (row := tx.execute(_RENEW, values).one_or_none()) is not None:
                     mine[row.id, row.fence] = row.cancel_requested
+        if others := [job_id for job_id, fence in held_jobs if (job_id, fence) not in mine]:
+            with self._database.read() as connection:
+                ended = connection.execute(_DONE_WITH, {"job_ids": others})
+                mine |= {(row.id, row.fence): False for row in ended}
         return {held: Lease(owned=held in mine, cancel_requested=mine.get(held, False)) for held in held_jobs}
 
     def progress(self, job: Job, stage: str, done: int, total: int) -> None:
