@@ -58,7 +58,7 @@ KNOWN_MODELS: Final = (
         "query: ",
         "passage: ",
         centre="multilingual-e5-small",
-        centred=Strength(0.42, keyword_bonus=0.45),
+        centred=Strength(0.25, keyword_bonus=0.2),
     ),
     KnownModel("*multilingual-e5-*", 0.85, "query: ", "passage: "),
     KnownModel("*e5-*-v2*", 0.80, "query: ", "passage: "),

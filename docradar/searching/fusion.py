@@ -18,7 +18,7 @@ sign of much."""
 FUSION_DEPTH: Final = 100
 """Candidates that each side brings at least."""
 KEYWORD_WEIGHT: Final = 0.1
-IDENTIFIER_KEYWORD_WEIGHT: Final = 1.0
+IDENTIFIER_KEYWORD_WEIGHT: Final = 2.0
 
 
 class FusionMethod(StrEnum):
