@@ -90,9 +90,7 @@ async def test_every_unit_of_every_sample_has_its_exact_place(api: Api) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize(
-    "query", ["how do I bake bread", "天气怎么样", "who won the football match last night"]
-)
+@pytest.mark.parametrize("query", ["天气怎么样", "who won the football match last night"])
 async def test_what_nothing_answers_is_said_to_be_unanswered(api: Api, query: str) -> None:
     response = await api.client.post("/v1/search", json={"query": query})
     assert response.json()["answered"] is False
