@@ -82,6 +82,7 @@ def test_killed_at_a_step_of_unpacking(
         assert sum(running.embedded.values()) <= MEMBERS + 2
 
 
+@pytest.mark.slow
 def test_killed_while_it_waits(launcher: Launcher, tmp_path: Path, database_url: str) -> None:
     with cluster(launcher, tmp_path, database_url) as running:
         doomed = running.serve(**SLOWLY)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.processes import Audit, Cluster, Launcher, cluster, lines, until
 
@@ -20,6 +21,7 @@ def stopped_exact(running: Cluster, *, documents: int, units: int) -> None:
     assert running.audit() == Audit(documents, units, orphans=0, holes=0)
 
 
+@pytest.mark.slow
 def test_version_two_while_version_one_runs(launcher: Launcher, tmp_path: Path, database_url: str) -> None:
     with cluster(launcher, tmp_path, database_url) as running:
         running.serve(**SLOWLY)
@@ -34,6 +36,7 @@ def test_version_two_while_version_one_runs(launcher: Launcher, tmp_path: Path, 
         stopped_exact(running, documents=1, units=30)
 
 
+@pytest.mark.slow
 def test_deleted_while_it_runs(launcher: Launcher, tmp_path: Path, database_url: str) -> None:
     with cluster(launcher, tmp_path, database_url) as running:
         running.serve(**SLOWLY)
@@ -72,6 +75,7 @@ def test_the_same_upload_twice_at_once_is_one_job(
         stopped_exact(running, documents=1, units=40)
 
 
+@pytest.mark.slow
 def test_cancel_then_retry(launcher: Launcher, tmp_path: Path, database_url: str) -> None:
     with cluster(launcher, tmp_path, database_url, worker_concurrency=1) as running:
         service = running.serve(**SLOWLY)

@@ -161,6 +161,7 @@ def test_killed_at_a_step_of_a_deletion(launcher: Launcher, tmp_path: Path, data
         assert running.audit() == Audit(1, 50, orphans=0, holes=0)
 
 
+@pytest.mark.slow
 def test_points_lost_in_a_power_cut_are_brought_back(
     launcher: Launcher, tmp_path: Path, database_url: str
 ) -> None:

@@ -347,7 +347,7 @@ async def test_edge_equals_the_client(reference: str, tmp_path: Path) -> None:
                 warnings.filterwarnings("ignore", "Payload indexes have no effect in the local Qdrant")
                 await index.declare_fields(META_FIELDS)
         matched = 0
-        for round_number in range(120):
+        for round_number in range(60):
             expression = parse_filter(random_filter(chosen), FIELDS)
             vector = points[chosen.randrange(1_000)].vector
             found = [await index.search(vector, filter=expression, limit=1_000) for index in indexes]

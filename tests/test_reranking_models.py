@@ -22,6 +22,8 @@ from docradar.reranking.loading import QWEN3_CHAT_TEMPLATE, load_cross_encoder
 from docradar.settings import Settings
 from tests.tiny_rerankers import save_bert, save_qwen3
 
+pytestmark = pytest.mark.slow  # it takes the model libraries half a minute to be there
+
 QUERY = "how long does a refund take"
 TEXTS = ["a refund takes five days", "login error", "", "退款需要五天", "yes " * 200, "a refund"]
 USUAL = "Given a web search query, retrieve relevant passages that answer the query"

@@ -4,7 +4,7 @@ import asyncio
 import math
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -116,6 +116,7 @@ async def test_queries_that_wait_together_share_a_batch(
 async def test_queries_of_different_instructions_do_not_share(
     embedder: HeldEmbedder, scheduler: EmbeddingScheduler
 ) -> None:
+    embedder.profile = replace(embedder.profile, takes_instruction=True)
     tasks = await begun(lambda: scheduler.embed_query("first"))
     await embedder.wait_until_entered()
     tasks += await begun(
