@@ -16,7 +16,7 @@ from docradar.searching.fusion import FULL_KEYWORD_SCORE
 TARGET_PRECISION: Final = 0.8
 TARGET_ANSWERED: Final = 0.9
 SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.45)
-CHOSEN: Final = "best of cosine + 0.45 · min(1, BM25 / 20)"
+CHOSEN: Final = "best of cosine + 0.2 · min(1, BM25 / 20)"
 """What the product does (docradar.searching.retrieval), over all units instead of the results."""
 
 

@@ -62,8 +62,8 @@ class Retriever:
         """At least `wanted` hits outside the documents `without`, where there are as many among the best
         `MAX_CANDIDATES`."""
         limit = wanted + EXTRA_CANDIDATES
-        if self._query.mode is Mode.HYBRID:
-            limit = max(limit, FUSION_DEPTH)
+        if self._keywords and self._vector is not None:
+            limit = max(limit, FUSION_DEPTH)  # so that how deep the words were looked up does not follow `wanted`
         narrowed = without_documents(self._query.filter, without)
         while True:
             with self._timings.of("retrieve"):
