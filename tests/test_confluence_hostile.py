@@ -3,6 +3,7 @@
 import json
 import random
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -274,3 +275,22 @@ def test_damaged_exports_fail_or_come_in_and_nothing_else(
 def test_stored_pages_keep_what_they_are_given() -> None:
     stored = StoredPage(id="1", title="T", body="b", space="S", ancestors=[str(n) for n in range(80)])
     assert stored.above == ("S", *(str(n) for n in range(30, 80)))
+
+
+def test_a_member_without_a_name_is_no_page(tmp_path: Path) -> None:
+    path, scratch = tmp_path / "space.zip", tmp_path / "scratch"
+    scratch.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("index.html", "<html><title>Space</title><body>Pages</body></html>")
+        nameless = zipfile.ZipInfo("a")
+        nameless.filename = ""
+        archive.writestr(nameless, "x")
+    asked = PrepareRequest(
+        path=path,
+        filename="space.zip",
+        document_id="00000000-0000-0000-0000-000000000001",
+        scratch_dir=scratch,
+        reader="confluence-html-space",
+    )
+    with pytest.raises(ReadError, match="no document"):
+        prepare(asked)

@@ -45,7 +45,7 @@ def expand(path: Path, unpacked: Unpacked) -> Container:
     """Raises ReadError for what is no sound zip, is a bomb, or holds more than is allowed."""
     with open_zip(path, unpacked.check_count) as archive:
         for entry in archive.infolist():
-            if entry.filename and not entry.is_dir():
+            if entry.filename and not entry.filename.endswith("/"):
                 add_entry(archive, entry, unpacked)
     return Container(reader="zip")
 

@@ -227,7 +227,7 @@ def _add_pages(
     """Adds every page, and counts what is none; gives the names of attachments by the ids of their page and their own."""
     for entry in archive.infolist():
         name = entry.filename.removeprefix(root)
-        if entry is index or entry.is_dir() or name.startswith(_SURROUNDINGS):
+        if entry is index or entry.filename.endswith("/") or name.startswith(_SURROUNDINGS):
             continue
         if not entry.filename.startswith(root) or "/" in name or not name.endswith((".html", ".htm")):
             unpacked.skip("files that are no pages")
@@ -259,7 +259,7 @@ def _add_attachments(
     """Adds the attachments that some page names; the archive itself knows them by number."""
     for entry in archive.infolist():
         match = _ATTACHMENT_NAME.match(entry.filename.removeprefix(root))
-        if match is None or entry.is_dir():
+        if match is None or entry.filename.endswith("/"):
             continue
         filename = names.get((match[1], match[2])) or PurePosixPath(entry.filename).name
         if is_unread(filename):
