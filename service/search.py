@@ -97,7 +97,7 @@ class SearchController(Controller):
 
 
 def _refuse_too_much(queries: Sequence[SearchQuery]) -> None:
-    shown = sum(query.limit * (query.group_size if query.group_by else 1) for query in queries)
+    shown = sum(query.most_shown for query in queries)
     if shown > MAX_SHOWN:
         raise InvalidRequestError(
             f"the searches ask for {shown:,} results together; a batch shows up to {MAX_SHOWN:,}"
@@ -156,12 +156,7 @@ async def _checked(
         raise InvalidRequestError(
             f"limit is {request.limit:,}; it may be up to {runtime.settings.max_search_limit:,}"
         )
-    shown = request.limit * (request.group_size if request.group_by else 1)
-    if shown > MAX_SHOWN:
-        raise InvalidRequestError(
-            f"limit times group_size is {shown:,}; a search shows up to {MAX_SHOWN:,} results in all"
-        )
-    return SearchQuery(
+    query = SearchQuery(
         text=text,
         limit=request.limit,
         mode=mode,
@@ -175,6 +170,11 @@ async def _checked(
         fold=request.fold,
         **asked,
     )
+    if query.most_shown > MAX_SHOWN:
+        raise InvalidRequestError(
+            f"limit times group_size is {query.most_shown:,}; a search shows up to {MAX_SHOWN:,} results in all"
+        )
+    return query
 
 
 async def _narrowing(request: Presentation, runtime: Runtime) -> FilterExpression | None:

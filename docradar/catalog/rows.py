@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from docradar.catalog.schema import documents, job_events, jobs, units
+from docradar.catalog.schema import documents, jobs, units
 from docradar.catalog.types import Content, UnitPlace
 from docradar.documents import (
     Document,
@@ -32,7 +32,6 @@ AnyRow = Row[Any]
 DOCUMENT_COLUMNS: Final = tuple(documents.c)
 UNIT_COLUMNS: Final = tuple(column for column in units.c if column.name not in {"document_id", "version"})
 JOB_COLUMNS: Final = tuple(jobs.c)
-EVENT_COLUMNS: Final = tuple(job_events.c)
 
 _REPORT_FIELDS: Final = {field.name for field in fields(IngestReport)}
 

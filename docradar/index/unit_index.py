@@ -183,16 +183,7 @@ class UnitIndex:
         score_threshold: float | None = None,
     ) -> list[Candidate]:
         """What `search` finds, in its order, with BM25 scores as far as `search_hybrid` would know them."""
-        from docradar.index import wire
-
-        if not keywords:
-            found = await self.search(vector, filter=filter, limit=limit, score_threshold=score_threshold)
-            return candidates(found, [], [])
-        narrowed = _qdrant_filter(filter)
-        nearest = wire.dense_query(vector, narrowed, limit, score_threshold)
-        worded = wire.keyword_query(keywords, narrowed, _keyword_depth(limit))
-        dense, by_keyword = await self._ask(nearest, worded)
-        return candidates(dense, by_keyword, [])
+        return await self._candidates(vector, keywords, filter, limit, score_threshold, found_by_words=False)
 
     async def search_hybrid(
         self,
@@ -208,19 +199,35 @@ class UnitIndex:
         One request to Qdrant. `score_threshold` is the least cosine. A BM25 score of None is lower than that of the
         `limit * KEYWORD_DEPTH`th unit with one of the words.
         """
+        return await self._candidates(vector, keywords, filter, limit, score_threshold, found_by_words=True)
+
+    async def _candidates(
+        self,
+        vector: Vector,
+        keywords: SparseVector,
+        expression: FilterExpression | None,
+        limit: int,
+        score_threshold: float | None,
+        *,
+        found_by_words: bool,
+    ) -> list[Candidate]:
+        """The nearest with their BM25 scores, and with `found_by_words` what the words alone have found, too."""
         from docradar.index import wire
 
         if not keywords:
-            found = await self.search(vector, filter=filter, limit=limit, score_threshold=score_threshold)
+            found = await self.search(vector, filter=expression, limit=limit, score_threshold=score_threshold)
             return candidates(found, [], [])
-        narrowed = _qdrant_filter(filter)
-        nearest = wire.dense_query(vector, narrowed, limit, score_threshold)
-        dense, by_keyword, rescored = await self._ask(
-            nearest,
+        narrowed = _qdrant_filter(expression)
+        requests = [
+            wire.dense_query(vector, narrowed, limit, score_threshold),
             wire.keyword_query(keywords, narrowed, _keyword_depth(limit)),
-            wire.dense_query_among_keyword_hits(vector, keywords, narrowed, limit, score_threshold),
-        )
-        return candidates(dense, by_keyword, rescored)
+        ]
+        if found_by_words:
+            requests.append(
+                wire.dense_query_among_keyword_hits(vector, keywords, narrowed, limit, score_threshold)
+            )
+        dense, by_keyword, *rescored = await self._ask(*requests)
+        return candidates(dense, by_keyword, rescored[0] if rescored else [])
 
     async def vectors(self, ids: Iterable[str]) -> dict[str, Vector]:
         """The stored vectors, float32 (dim,), of those units that have a point."""

@@ -62,3 +62,8 @@ class SearchQuery:
     fold: bool = True
     highlight: bool = True
     facets: tuple[str, ...] = ()
+
+    @property
+    def most_shown(self) -> int:
+        """How many results it may come to, those of all groups together."""
+        return self.limit * (self.group_size if self.group_by else 1)

@@ -63,9 +63,8 @@ class Retriever:
         `MAX_CANDIDATES`."""
         limit = wanted + EXTRA_CANDIDATES
         if self._keywords and self._vector is not None:
-            limit = max(
-                limit, FUSION_DEPTH
-            )  # so that how deep the words were looked up does not follow `wanted`
+            # So that how deep the words were looked up does not follow `wanted`.
+            limit = max(limit, FUSION_DEPTH)
         narrowed = without_documents(self._query.filter, without)
         while True:
             with self._timings.of("retrieve"):
